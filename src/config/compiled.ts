@@ -1,0 +1,171 @@
+/**
+ * The compiled experiment: complete, readonly, every default filled in, every
+ * name resolved, every path absolute. Made by `compileExperiment` from what the
+ * user wrote; nothing after it knows of defaults.
+ */
+
+export const MODALITIES = ["text", "image", "audio", "pointcloud", "video"] as const;
+export type Modality = (typeof MODALITIES)[number];
+
+/** A value that may change over the training steps. `evaluateSchedule` gives its value at a step. */
+export type Schedule =
+  | { readonly kind: "constant"; readonly from: number }
+  | { readonly kind: "linear" | "cosine"; readonly from: number; readonly to: number }
+  /** Multiplied by `factor` at each of `milestones`, which are fractions of all steps in (0, 1). */
+  | { readonly kind: "step"; readonly from: number; readonly factor: number; readonly milestones: readonly number[] }
+  /** Rises linearly from 0 to `from` over the fraction `warmup` of all steps, then falls to `to` on a cosine. */
+  | { readonly kind: "warmup-cosine"; readonly from: number; readonly to: number; readonly warmup: number };
+
+export interface CompiledWorker {
+  /** `auto`: CUDA where there is one, else the CPU. */
+  readonly device: string;
+  /** Threads torch uses for one operation. */
+  readonly threads: number;
+  /** Null: a worker process of our own. Else `unix:/path` or `host:port`. */
+  readonly address: string | null;
+}
+
+/** A frozen space: a provider and the provider's settings. */
+export type CompiledSpace =
+  | { readonly name: string; readonly provider: "precomputed" }
+  | {
+      readonly name: string;
+      readonly provider: "builtin";
+      /** Such as `scenes-image-text`. */
+      readonly model: string;
+      /** Other weights for it (.safetensors, absolute), or null for those that cmcr ships. */
+      readonly checkpoint: string | null;
+    };
+
+/** Where a collection's items come from when they are to be encoded. */
+export type CompiledSource =
+  | { readonly type: "builtin"; readonly generator: string; readonly split: string; readonly count: number | null; readonly seed: number }
+  | { readonly type: "inline"; readonly items: readonly string[] }
+  /** One item a line of a UTF-8 text file. */
+  | { readonly type: "lines"; readonly path: string }
+  /** Every file of the modality's kinds below a folder, in the order of their relative paths. */
+  | { readonly type: "folder"; readonly path: string };
+
+export type CompiledLabels =
+  | { readonly kind: "file"; readonly path: string }
+  /** An attribute of a generator's items. */
+  | { readonly kind: "attribute"; readonly attribute: string };
+
+export interface CompiledCollection {
+  readonly name: string;
+  readonly modality: Modality;
+  readonly source: CompiledSource | null;
+  /** Space name to absolute path, for embeddings that are given. */
+  readonly embeddings: Readonly<Record<string, string>>;
+  readonly labels: CompiledLabels | null;
+}
+
+export type CompiledLayer =
+  | { readonly kind: "linear"; /** Null: the joint dimension. */ readonly outputs: number | null }
+  | { readonly kind: "batchnorm" | "relu" | "gelu" };
+
+export interface CompiledProjector {
+  readonly preset: "audio-visual" | "three-d" | "layers";
+  /** Of the joint space; null: the smaller of the two spaces' dimensions. */
+  readonly dim: number | null;
+  /** For each side in order; empty unless the preset is `layers`. */
+  readonly layers: readonly [readonly CompiledLayer[], readonly CompiledLayer[]];
+  readonly initialization: "default" | "eye" | "xavier";
+  readonly batchNorm: "together" | "apart";
+}
+
+export interface CompiledContrastiveTerm {
+  readonly weight: Schedule;
+  readonly temperature: Schedule;
+}
+
+export interface CompiledOptimizer {
+  readonly type: "adamw" | "adam" | "sgd";
+  readonly lr: Schedule;
+  readonly weightDecay: Schedule;
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  readonly momentum: number;
+  /** Null: not clipped. */
+  readonly maxGradientNorm: number | null;
+}
+
+export interface CompiledSide {
+  readonly space: string;
+  readonly memory: string;
+}
+
+export interface CompiledConnect {
+  readonly method: "cmcr";
+  readonly overlap: string;
+  readonly sides: readonly [CompiledSide, CompiledSide];
+  /** How each query gets its pseudo items. `random`: any item of the memory, as an ablation. */
+  readonly consistency: { readonly mode: "softmax"; readonly temperature: number } | { readonly mode: "random" };
+  /** Null: no completion noise. */
+  readonly completion: { readonly variance: Schedule } | null;
+  readonly projector: CompiledProjector;
+  /** A term that is null is left out. */
+  readonly loss: {
+    readonly overlap: CompiledContrastiveTerm | null;
+    readonly pseudo: CompiledContrastiveTerm | null;
+    readonly intra: { readonly weight: Schedule } | null;
+  };
+  readonly optimizer: CompiledOptimizer;
+  readonly batchSize: number;
+  readonly epochs: number;
+  /** What becomes of a last batch that is not full. */
+  readonly lastBatch: "drop" | "keep";
+}
+
+/** A collection seen through a space. */
+export interface CompiledView {
+  readonly data: string;
+  readonly space: string;
+}
+
+export interface CompiledBaseline {
+  /** As written, with `+gap` where it was given: the name in metrics.json. */
+  readonly name: string;
+  /** Without `+gap`. */
+  readonly method: string;
+  /** Subtract each modality's memory mean before comparing. */
+  readonly gap: boolean;
+  readonly temperature: number | null;
+  readonly regularization: number | null;
+  readonly dimensions: number | null;
+}
+
+interface CompiledTaskBase {
+  readonly name: string;
+  readonly query: CompiledView;
+  readonly ks: readonly number[];
+  readonly baselines: readonly CompiledBaseline[];
+  readonly bootstrap: { readonly resamples: number; readonly confidence: number };
+}
+
+export interface CompiledRetrieval extends CompiledTaskBase {
+  readonly task: "retrieval";
+  readonly gallery: CompiledView;
+  readonly relevance: { readonly kind: "labels" } | { readonly kind: "rows" } | { readonly kind: "file"; readonly path: string };
+}
+
+export interface CompiledClassification extends CompiledTaskBase {
+  readonly task: "classification";
+  /** Prompts; those of one label make one class. Without labels each row is a class. */
+  readonly classes: CompiledView;
+  /** Whether a class is the mean of its projected prompts, or the projection of the mean of its prompts. */
+  readonly average: "projected" | "embedded";
+}
+
+export type CompiledTask = CompiledRetrieval | CompiledClassification;
+
+export interface CompiledExperiment {
+  readonly version: 1;
+  readonly name: string;
+  readonly seed: number;
+  readonly worker: CompiledWorker;
+  readonly spaces: Readonly<Record<string, CompiledSpace>>;
+  readonly data: Readonly<Record<string, CompiledCollection>>;
+  readonly connect: CompiledConnect;
+  readonly evaluate: readonly CompiledTask[];
+}

@@ -1,0 +1,61 @@
+import { formatShape, npyError } from "./npyHeader.js";
+import { readNpy } from "./npy.js";
+
+/** A place in a matrix, counted from 0. */
+export interface MatrixPlace {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** The first element, in row-major order, that is NaN or infinite; null when all are finite. */
+export function findNonFinite(data: ArrayLike<number>, columns: number): MatrixPlace | null {
+  for (let i = 0; i < data.length; i += 1) {
+    if (!Number.isFinite(data[i])) return { row: Math.floor(i / columns), column: i % columns };
+  }
+  return null;
+}
+
+const DIMENSION_NAMES: Readonly<Record<number, string>> = { 1: "(n,)", 2: "(n, m)", 3: "(n, h, w)" };
+
+/**
+ * A float array with that many dimensions, every value finite. Integers are
+ * taken as well, as float64. Thrown (exit 3) as for `readNpy`, for another
+ * number of dimensions, and with the place of the first NaN or infinity.
+ */
+export async function readFloats(
+  path: string,
+  dimensions: 1 | 2 | 3,
+  options: { readonly maxBytes?: number } = {},
+): Promise<{ readonly shape: readonly number[]; readonly data: Float32Array | Float64Array }> {
+  const { dtype, shape, data } = await readNpy(path, options);
+  if (shape.length !== dimensions) {
+    throw npyError(path, "NPY_SHAPE", `the array has shape ${formatShape(shape)}; ${DIMENSION_NAMES[dimensions] ?? ""} is needed.`);
+  }
+  const floats = data instanceof Float32Array || data instanceof Float64Array ? data : Float64Array.from(data, Number);
+  const place = findNonFinite(floats, Math.max(1, shape.slice(1).reduce((product, length) => product * length, 1)));
+  if (place !== null) {
+    throw npyError(path, "NOT_FINITE", `row ${place.row} holds a value that is NaN or infinite (element ${place.column} of the row, ${dtype}). Find what made it, or leave the row out.`);
+  }
+  return { shape, data: floats };
+}
+
+/**
+ * Integer labels of shape (n,), as int32. Thrown (exit 3) as for `readNpy`, for
+ * other shapes and types, and with the row of a label beyond 32 bits.
+ */
+export async function readLabels(path: string): Promise<Int32Array> {
+  const { dtype, shape, data } = await readNpy(path);
+  if (shape.length !== 1) {
+    throw npyError(path, "NPY_SHAPE", `labels have shape (n,), and this array has ${formatShape(shape)}. Save labels.reshape(-1) or labels.argmax(1), whichever is meant.`);
+  }
+  if (!dtype.startsWith("int") && !dtype.startsWith("uint")) {
+    throw npyError(path, "NPY_DTYPE", `labels are integers, and this array is ${dtype}. Save labels.astype('int64').`);
+  }
+  const labels = Int32Array.from(data, Number);
+  for (let row = 0; row < labels.length; row += 1) {
+    if (Number(data[row]) !== labels[row]) {
+      throw npyError(path, "LABELS_INVALID", `row ${row} has the label ${String(data[row])}, beyond 32 bits. Number the classes from 0.`);
+    }
+  }
+  return labels;
+}

@@ -1,0 +1,137 @@
+/**
+ * Percentile bootstrap over items (Efron and Tibshirani 1993, chapter 13): the
+ * items are drawn anew with replacement, and the interval is what the middle 95
+ * percent of the resampled statistics span. All statistics of one call see the
+ * same draws, so that differences between methods are paired.
+ */
+
+import { createRandom } from "./random.js";
+
+/** A number with its 95 percent interval, as metrics.json has it. */
+export interface Estimate {
+  readonly value: number;
+  /** The 2.5th and the 97.5th percentile of the resampled values. */
+  readonly ci95: readonly [number, number];
+}
+
+/** A statistic of items that can be taken again when items occur several times or not at all. */
+export interface Statistic {
+  /** On the items as they are. */
+  readonly value: number;
+  /**
+   * When item i occurs `multiplicities[i]` times. The array has one element for
+   * each item, sums to their number, and is overwritten after the call. NaN
+   * where the statistic is undefined; such resamples are left out of the interval.
+   */
+  resample(multiplicities: Float64Array): number;
+}
+
+export interface BootstrapOptions {
+  readonly resamples: number;
+  /** Below 2^53. The same seed and number of items give the same draws. */
+  readonly seed: number;
+}
+
+/** Enough for percentiles that vary by about a twentieth of the interval between seeds. */
+export const DEFAULT_RESAMPLES = 1000;
+
+/** An estimate together with what it was resampled to. */
+export interface Bootstrapped extends Estimate {
+  /** One value for each resample, in the order of the draws. */
+  readonly replicates: Float64Array;
+  /** Names the draws: two with the same name are paired. */
+  readonly draws: string;
+}
+
+/**
+ * Bootstraps statistics of the same `count` items. Costs resamples x count for
+ * the draws, and for each statistic what its `resample` costs.
+ */
+export function bootstrap<Name extends string>(
+  count: number,
+  statistics: Readonly<Record<Name, Statistic>>,
+  options: BootstrapOptions,
+): Record<Name, Bootstrapped> {
+  const { resamples, seed } = options;
+  if (!Number.isInteger(resamples) || resamples < 1) throw new RangeError(`resamples is a positive integer, not ${resamples}`);
+  const named = Object.entries<Statistic>(statistics).map(([name, statistic]) => ({ name, statistic, replicates: new Float64Array(resamples) }));
+  const random = createRandom(seed);
+  const multiplicities = new Float64Array(count);
+  for (let resample = 0; resample < resamples; resample += 1) {
+    multiplicities.fill(0);
+    for (let drawn = 0; drawn < count; drawn += 1) {
+      const item = random.below(count);
+      multiplicities[item] = (multiplicities[item] ?? 0) + 1;
+    }
+    for (const { statistic, replicates } of named) replicates[resample] = statistic.resample(multiplicities);
+  }
+  const draws = `${count}/${resamples}/${seed}`;
+  const entries = named.map(({ name, statistic, replicates }) => [name, { ...estimate(statistic.value, replicates), replicates, draws }]);
+  return Object.fromEntries(entries) as Record<Name, Bootstrapped>;
+}
+
+/**
+ * `first` minus `second`, with the interval of the difference: narrower than
+ * the two intervals suggest, as both methods met the same items in each
+ * resample. Throws RangeError when the two were not drawn together.
+ */
+export function pairedDifference(first: Bootstrapped, second: Bootstrapped): Bootstrapped {
+  if (first.draws !== second.draws) throw new RangeError(`draws ${first.draws} and ${second.draws} are not paired`);
+  const replicates = first.replicates.map((value, i) => value - (second.replicates[i] ?? NaN));
+  return { ...estimate(first.value - second.value, replicates), replicates, draws: first.draws };
+}
+
+/** Without the resampled values: what metrics.json holds. */
+export function estimateOf({ value, ci95 }: Estimate): Estimate {
+  return { value, ci95 };
+}
+
+/** The mean of one value for each item. */
+export function meanStatistic(values: Float64Array): Statistic {
+  const total = values.reduce((sum, value) => sum + value, 0);
+  return {
+    value: total / values.length,
+    resample(multiplicities) {
+      let sum = 0;
+      for (let i = 0; i < values.length; i += 1) sum += (values[i] ?? 0) * (multiplicities[i] ?? 0);
+      return sum / values.length;
+    },
+  };
+}
+
+/** The median of one value for each item: of an even number, the mean of the two in the middle. */
+export function medianStatistic(values: Float64Array): Statistic {
+  const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+  const sorted = Float64Array.from(order, (i) => values[i] ?? 0);
+  // The middle places, counted from 1, of as many values as there are items.
+  const lower = Math.ceil(values.length / 2);
+  const upper = Math.floor(values.length / 2) + 1;
+  return {
+    value: ((sorted[lower - 1] ?? NaN) + (sorted[upper - 1] ?? NaN)) / 2,
+    resample(multiplicities) {
+      let counted = 0;
+      let below = NaN;
+      for (let i = 0; i < sorted.length; i += 1) {
+        const before = counted;
+        counted += multiplicities[order[i] ?? 0] ?? 0;
+        if (before < lower && counted >= lower) below = sorted[i] ?? NaN;
+        if (counted >= upper) return (below + (sorted[i] ?? NaN)) / 2;
+      }
+      return NaN;
+    },
+  };
+}
+
+/** Interval of the resampled values, by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996). */
+function estimate(value: number, replicates: Float64Array): Estimate {
+  const sorted = replicates.filter((replicate) => !Number.isNaN(replicate)).sort();
+  return { value, ci95: [quantile(sorted, 0.025), quantile(sorted, 0.975)] };
+}
+
+function quantile(sorted: Float64Array, probability: number): number {
+  const position = probability * (sorted.length - 1);
+  const floor = Math.floor(position);
+  const [low, high] = [sorted[floor] ?? NaN, sorted[Math.ceil(position)] ?? NaN];
+  // Equal neighbours are kept as they are: interpolating would round them.
+  return low === high ? low : low + (position - floor) * (high - low);
+}

@@ -1,0 +1,126 @@
+/** Methods side by side on one task: the same items, the same resamples, one entry of metrics.json. */
+
+import { dataError } from "../errors.js";
+import { bootstrap, type BootstrapOptions, type Bootstrapped, type Statistic } from "./bootstrap.js";
+import { chanceStatistics } from "./chance.js";
+import { classificationChance, classificationStatistics, type ClassOutcomes } from "./classification.js";
+import { COUNTED, PRIMARY_METRIC, type TaskKind } from "./metricNames.js";
+import { type BootstrappedMethods, differencesFromFirst, type TaskMetrics, withoutReplicates } from "./metricsFile.js";
+import { comparisonNotes, countNotes } from "./notes.js";
+import { type Relevance, reverseRelevance } from "./relevance.js";
+import { retrievalStatistics, retrievalValues } from "./retrieval.js";
+
+/** A method's ranks both ways round, or the expectation of random ranking. */
+export type RetrievalMethod =
+  | {
+      readonly kind: "ranked";
+      readonly name: string;
+      /** Laid out as the relevance's columns. */
+      readonly forward: Uint32Array;
+      /** Laid out as the columns of `reverseRelevance`. */
+      readonly reverse: Uint32Array;
+    }
+  | { readonly kind: "chance"; readonly name: string };
+
+export interface RetrievalComparison {
+  readonly name: string;
+  readonly relevance: Relevance;
+  /** In the order in which they are reported; the first is the one that the others are compared with. */
+  readonly methods: readonly RetrievalMethod[];
+  readonly ks: readonly number[];
+  readonly bootstrap: BootstrapOptions;
+}
+
+/** Metrics of all methods, both ways round. Thrown (exit 3) when no query has a relevant item. */
+export function compareRetrieval({ name, relevance, methods, ks, bootstrap: options }: RetrievalComparison): TaskMetrics {
+  if (relevance.columns.length === 0) {
+    throw dataError(`${name}: no query has a relevant item in the gallery, so nothing can be measured. Check that the labels of both sides count the same classes.`, {
+      reason: "NOTHING_RELEVANT",
+      path: name,
+    });
+  }
+  const reversed = reverseRelevance(relevance);
+  const forward = oneWay(relevance, methods, "forward", ks, options);
+  const backward = oneWay(reversed, methods, "reverse", ks, options);
+  return {
+    ...taskEntry(name, "retrieval", [relevance.queries, relevance.gallery], [forward.leftOut, backward.leftOut], forward.methods, backward.methods),
+  };
+}
+
+export type ClassificationMethod = { readonly kind: "scored"; readonly name: string; readonly outcomes: ClassOutcomes } | { readonly kind: "chance"; readonly name: string };
+
+export interface ClassificationComparison {
+  readonly name: string;
+  /** Column of each item's class. */
+  readonly truth: Uint32Array;
+  readonly classes: number;
+  readonly methods: readonly ClassificationMethod[];
+  readonly ks: readonly number[];
+  readonly bootstrap: BootstrapOptions;
+}
+
+/** Metrics of all methods. Thrown (exit 3) when there is no item. */
+export function compareClassification({ name, truth, classes, methods, ks, bootstrap: options }: ClassificationComparison): TaskMetrics {
+  requireItems(name, truth.length);
+  const statistics = methods.map((method) => [method.name, method.kind === "chance" ? classificationChance(classes, ks) : classificationStatistics(method.outcomes, truth, classes, ks)] as const);
+  return taskEntry(name, "classification", [truth.length, classes], [0, 0], bootstrapMethods(truth.length, statistics, options));
+}
+
+/** The error for a task without a single item. */
+export function requireItems(name: string, items: number): void {
+  if (items === 0) throw dataError(`${name}: there is no item to measure.`, { reason: "NOTHING_TO_MEASURE", path: name });
+}
+
+/** Bootstraps the statistics of several methods on the same draws. */
+export function bootstrapMethods(items: number, methods: readonly (readonly [string, Readonly<Record<string, Statistic>>])[], options: BootstrapOptions): BootstrappedMethods {
+  const flat = methods.flatMap(([, statistics], i) => Object.entries(statistics).map(([metric, statistic]) => [`${i} ${metric}`, statistic] as const));
+  const drawn: Readonly<Record<string, Bootstrapped>> = bootstrap(items, Object.fromEntries(flat), options);
+  const metricsOf = (index: number, statistics: Readonly<Record<string, Statistic>>): readonly (readonly [string, Bootstrapped])[] =>
+    Object.keys(statistics).flatMap((metric) => {
+      const estimate = drawn[`${index} ${metric}`];
+      return estimate === undefined ? [] : [[metric, estimate] as const];
+    });
+  return Object.fromEntries(methods.map(([name, statistics], i) => [name, Object.fromEntries(metricsOf(i, statistics))]));
+}
+
+/** An entry of metrics.json from what was bootstrapped, with its notes. */
+export function taskEntry(
+  name: string,
+  task: TaskKind,
+  [queries, gallery]: readonly [number, number],
+  [leftOutQueries, leftOutGallery]: readonly [number, number],
+  methods: BootstrappedMethods,
+  reverse?: BootstrappedMethods,
+): TaskMetrics {
+  const metric = PRIMARY_METRIC[task];
+  const [rows, columns] = COUNTED[task];
+  const notes = [
+    ...comparisonNotes(methods, metric, reverse === undefined ? "" : "Query to gallery"),
+    ...(reverse === undefined ? [] : comparisonNotes(reverse, metric, "Gallery to query")),
+    ...countNotes(queries, leftOutQueries, rows),
+    ...(reverse === undefined ? [] : countNotes(gallery, leftOutGallery, columns)),
+  ];
+  return {
+    name,
+    task,
+    queries,
+    gallery,
+    leftOut: { queries: leftOutQueries, gallery: leftOutGallery },
+    results: withoutReplicates(methods),
+    ...(reverse === undefined ? {} : { reverse: withoutReplicates(reverse) }),
+    differences: { results: differencesFromFirst(methods), ...(reverse === undefined ? {} : { reverse: differencesFromFirst(reverse) }) },
+    notes,
+  };
+}
+
+function oneWay(
+  relevance: Relevance,
+  methods: readonly RetrievalMethod[],
+  way: "forward" | "reverse",
+  ks: readonly number[],
+  options: BootstrapOptions,
+): { readonly methods: BootstrappedMethods; readonly leftOut: number } {
+  const statistics = methods.map((method) => [method.name, method.kind === "chance" ? chanceStatistics(relevance, ks) : retrievalStatistics(retrievalValues(relevance, method[way], ks))] as const);
+  const { leftOut } = retrievalValues(relevance, new Uint32Array(relevance.columns.length), []);
+  return { methods: bootstrapMethods(relevance.queries - leftOut, statistics, options), leftOut };
+}

@@ -1,0 +1,71 @@
+/** The content of metrics.json, schema version 1. Shares are fractions, never percent. */
+
+import { type Bootstrapped, type Estimate, estimateOf, pairedDifference } from "./bootstrap.js";
+import type { TaskKind } from "./metricNames.js";
+
+/** Metric name to its estimate. */
+export type MetricEstimates = Readonly<Record<string, Estimate>>;
+/** Method name to its metrics, in the order of the experiment file. */
+export type MethodEstimates = Readonly<Record<string, MetricEstimates>>;
+
+/** The same with the resampled values, from which differences are taken. */
+export type BootstrappedMethods = Readonly<Record<string, Readonly<Record<string, Bootstrapped>>>>;
+
+/** What one task measured. */
+export interface TaskMetrics {
+  readonly name: string;
+  readonly task: TaskKind;
+  /** All rows: queries, or items. */
+  readonly queries: number;
+  /** Gallery items, classes, boxes, or items that sound. */
+  readonly gallery: number;
+  /** Of those, how many have no relevant item, and so count in no metric. */
+  readonly leftOut: { readonly queries: number; readonly gallery: number };
+  readonly results: MethodEstimates;
+  /** Retrieval with the gallery as queries. */
+  readonly reverse?: MethodEstimates;
+  /** The first method minus each other one, paired. */
+  readonly differences: { readonly results: MethodEstimates; readonly reverse?: MethodEstimates };
+  /** What the numbers say, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** metrics.json. */
+export interface MetricsFile {
+  readonly schemaVersion: 1;
+  readonly run: string;
+  readonly seed: number;
+  readonly tasks: readonly TaskMetrics[];
+}
+
+/** Puts a run's metrics together. Throws RangeError when two tasks have one name. */
+export function metricsFile(run: string, seed: number, tasks: readonly TaskMetrics[]): MetricsFile {
+  const names = new Set(tasks.map(({ name }) => name));
+  if (names.size < tasks.length) throw new RangeError("two tasks have the same name");
+  return { schemaVersion: 1, run, seed, tasks };
+}
+
+/** Values and intervals alone. */
+export function withoutReplicates(methods: BootstrappedMethods): MethodEstimates {
+  return mapValues(methods, (metrics) => mapValues(metrics, estimateOf));
+}
+
+/** The first method minus each of the others, metric by metric. */
+export function differencesFromFirst(methods: BootstrappedMethods): MethodEstimates {
+  const [first, ...others] = Object.entries(methods);
+  if (first === undefined) return {};
+  const [, reference] = first;
+  return Object.fromEntries(
+    others.map(([name, metrics]) => {
+      const entries = Object.entries(metrics).flatMap(([metric, estimate]) => {
+        const own = reference[metric];
+        return own === undefined ? [] : [[metric, estimateOf(pairedDifference(own, estimate))] as const];
+      });
+      return [name, Object.fromEntries(entries)];
+    }),
+  );
+}
+
+function mapValues<In, Out>(record: Readonly<Record<string, In>>, change: (value: In) => Out): Readonly<Record<string, Out>> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
+}

@@ -1,5 +1,5 @@
 import { formatShape, npyError } from "./npyHeader.js";
-import { readNpy } from "./npy.js";
+import { type NpyArray, readNpy, readNpyHeader, readNpyRows } from "./npy.js";
 
 /** A place in a matrix, counted from 0. */
 export interface MatrixPlace {
@@ -15,6 +15,27 @@ export function findNonFinite(data: ArrayLike<number>, columns: number): MatrixP
   return null;
 }
 
+/**
+ * An array of that many dimensions in blocks of consecutive rows, each of about
+ * `maxBytes` (default 16 MiB) but of one row at least, so that memory stays flat.
+ * Values are not checked. Thrown (exit 3) as for `readNpyRows`, and for another
+ * number of dimensions.
+ */
+export async function* readNpyBlocks(path: string, dimensions: 1 | 2 | 3, options: { readonly maxBytes?: number } = {}): AsyncGenerator<NpyArray> {
+  const { maxBytes = 1 << 24 } = options;
+  const { shape, bytes } = await readNpyHeader(path);
+  requireDimensions(path, shape, dimensions);
+  const rows = shape[0] ?? 0;
+  const step = Math.max(1, Math.floor((maxBytes * rows) / Math.max(1, bytes)));
+  for (let start = 0; start < rows; start += step) yield readNpyRows(path, start, Math.min(step, rows - start));
+}
+
+/** Thrown (exit 3) when an array of that shape has another number of dimensions. */
+export function requireDimensions(path: string, shape: readonly number[], dimensions: 1 | 2 | 3): void {
+  if (shape.length === dimensions) return;
+  throw npyError(path, "NPY_SHAPE", `the array has shape ${formatShape(shape)}; ${DIMENSION_NAMES[dimensions] ?? ""} is needed.`);
+}
+
 const DIMENSION_NAMES: Readonly<Record<number, string>> = { 1: "(n,)", 2: "(n, m)", 3: "(n, h, w)" };
 
 /**
@@ -28,9 +49,7 @@ export async function readFloats(
   options: { readonly maxBytes?: number } = {},
 ): Promise<{ readonly shape: readonly number[]; readonly data: Float32Array | Float64Array }> {
   const { dtype, shape, data } = await readNpy(path, options);
-  if (shape.length !== dimensions) {
-    throw npyError(path, "NPY_SHAPE", `the array has shape ${formatShape(shape)}; ${DIMENSION_NAMES[dimensions] ?? ""} is needed.`);
-  }
+  requireDimensions(path, shape, dimensions);
   const floats = data instanceof Float32Array || data instanceof Float64Array ? data : Float64Array.from(data, Number);
   const place = findNonFinite(floats, Math.max(1, shape.slice(1).reduce((product, length) => product * length, 1)));
   if (place !== null) {

@@ -99,6 +99,21 @@ export function meanStatistic(values: Float64Array): Statistic {
   };
 }
 
+/** The sum of one value for each item over the sum of another; NaN where that is 0. */
+export function ratioStatistic(numerators: Float64Array, denominators: Float64Array): Statistic {
+  const resample = (multiplicities: Float64Array): number => {
+    let above = 0;
+    let below = 0;
+    for (let i = 0; i < numerators.length; i += 1) {
+      const times = multiplicities[i] ?? 0;
+      above += times * (numerators[i] ?? 0);
+      below += times * (denominators[i] ?? 0);
+    }
+    return above / below;
+  };
+  return { value: resample(new Float64Array(numerators.length).fill(1)), resample };
+}
+
 /** The median of one value for each item: of an even number, the mean of the two in the middle. */
 export function medianStatistic(values: Float64Array): Statistic {
   const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));

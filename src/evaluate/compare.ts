@@ -71,8 +71,9 @@ export function requireItems(name: string, items: number): void {
   if (items === 0) throw dataError(`${name}: there is no item to measure.`, { reason: "NOTHING_TO_MEASURE", path: name });
 }
 
-/** Bootstraps the statistics of several methods on the same draws. */
+/** Bootstraps the statistics of several methods on the same draws. Throws RangeError when two methods have one name. */
 export function bootstrapMethods(items: number, methods: readonly (readonly [string, Readonly<Record<string, Statistic>>])[], options: BootstrapOptions): BootstrappedMethods {
+  if (new Set(methods.map(([name]) => name)).size < methods.length) throw new RangeError("two methods have the same name");
   const flat = methods.flatMap(([, statistics], i) => Object.entries(statistics).map(([metric, statistic]) => [`${i} ${metric}`, statistic] as const));
   const drawn: Readonly<Record<string, Bootstrapped>> = bootstrap(items, Object.fromEntries(flat), options);
   const metricsOf = (index: number, statistics: Readonly<Record<string, Statistic>>): readonly (readonly [string, Bootstrapped])[] =>

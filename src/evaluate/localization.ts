@@ -1,0 +1,173 @@
+/**
+ * Audio-visual source localization: maps of where a sound comes from, held
+ * against boxes. The definitions are those that VGG-SS, EZ-VSL and SLAVC share.
+ */
+
+import { type CmcrError, dataError } from "../errors.js";
+import { meanStatistic, type Statistic } from "./bootstrap.js";
+import { selectSmallest } from "./selection.js";
+
+/** Left, top, right, bottom, as fractions of the frame's width and height. */
+export type Box = readonly [number, number, number, number];
+
+/** Consecutive maps, (count, height, width) row-major; higher is more of the source. */
+export interface MapBlock {
+  readonly data: Float32Array | Float64Array;
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface LocalizationOptions {
+  /** A pixel belongs to the source when its value, as given, is at least this; null: at least the map's median. */
+  readonly threshold: number | null;
+  /** How many boxes must agree for a pixel to count in full; 1: a single annotation. Flickr-SoundNet has 2. */
+  readonly consensus?: number;
+}
+
+/** What is measured of each map. */
+export interface MapMeasures {
+  /** cIoU of each item. NaN where it has no box. */
+  readonly ciou: Float64Array;
+  /** Mean of the top quarter of each map's pixels. */
+  readonly confidence: Float64Array;
+  /** Boxes of each item; 0: nothing sounds. */
+  readonly boxes: Uint32Array;
+}
+
+/** Steps of the thresholds whose success rates AUC integrates: 0, 0.05, to 1. */
+const AUC_STEPS = 20;
+
+/**
+ * The content of a boxes file: for each map a list of boxes, `[]` where nothing
+ * sounds. Corners beyond the frame are clipped later; a box whose right lies
+ * left of its left is kept, and covers nothing. Thrown (exit 3) with the row
+ * that is at fault.
+ */
+export function parseBoxes(content: unknown, maps: number, place: string): readonly (readonly Box[])[] {
+  if (!Array.isArray(content)) throw invalid(place, "boxes are a list that holds, for each map, a list of boxes [left, top, right, bottom].");
+  if (content.length !== maps) throw invalid(place, `there are boxes for ${content.length} items, and ${maps} maps. Give a list for each map, [] where nothing sounds.`);
+  return content.map((boxes: unknown, row) => {
+    if (!Array.isArray(boxes)) throw invalid(place, `row ${row} is not a list of boxes. Write [[0.1, 0.2, 0.5, 0.6]] for one box.`);
+    return boxes.map((box: unknown, index) => {
+      if (!isBox(box)) throw invalid(place, `row ${row}, box ${index} is ${JSON.stringify(box)}; a box is four numbers [left, top, right, bottom], fractions of the frame.`);
+      return box;
+    });
+  });
+}
+
+/**
+ * The true map of an item's boxes at a resolution: how far each pixel belongs to
+ * the source, 0 to 1. Corners are clipped to 0 to 1, multiplied by the
+ * resolution and rounded down, and right and bottom excluded, as SLAVC does it.
+ * A pixel counts min(boxes over it / consensus, 1).
+ */
+export function rasterizeBoxes(boxes: readonly Box[], height: number, width: number, consensus = 1): Float64Array {
+  const truth = new Float64Array(height * width);
+  const pixel = (fraction: number, length: number): number => Math.floor(Math.min(1, Math.max(0, fraction)) * length);
+  for (const [left, top, right, bottom] of boxes) {
+    const [from, to] = [pixel(left, width), pixel(right, width)];
+    for (let y = pixel(top, height); y < pixel(bottom, height); y += 1) {
+      for (let i = y * width + from; i < y * width + to; i += 1) truth[i] = (truth[i] ?? 0) + 1;
+    }
+  }
+  return truth.map((count) => Math.min(count / consensus, 1));
+}
+
+/**
+ * cIoU of a map: the truth that is inside the prediction, over all truth and
+ * the predicted pixels that have none. 0 where both are empty.
+ */
+export function ciou(map: Float32Array | Float64Array, threshold: number, truth: Float64Array): number {
+  let inside = 0;
+  let whole = 0;
+  let outside = 0;
+  for (let i = 0; i < truth.length; i += 1) {
+    const own = truth[i] ?? 0;
+    whole += own;
+    if ((map[i] ?? NaN) < threshold) continue;
+    inside += own;
+    if (own === 0) outside += 1;
+  }
+  return whole + outside === 0 ? 0 : inside / (whole + outside);
+}
+
+/**
+ * Measures maps block by block, at their own resolution. Unless a threshold is
+ * given, a pixel is predicted when it is at least the map's median, the value at
+ * place floor(n / 2) of the n sorted ones: so EZ-VSL and SLAVC have it. (LVS
+ * wants it to be larger, which loses the median pixel itself.) Thrown (exit 3)
+ * with the map and pixel of a NaN, and when maps and boxes differ in number.
+ */
+export async function measureMaps(
+  blocks: AsyncIterable<MapBlock> | Iterable<MapBlock>,
+  boxes: readonly (readonly Box[])[],
+  { threshold, consensus = 1 }: LocalizationOptions,
+  place: string,
+): Promise<MapMeasures> {
+  const measures: MapMeasures = {
+    ciou: new Float64Array(boxes.length),
+    confidence: new Float64Array(boxes.length),
+    boxes: Uint32Array.from(boxes, ({ length }) => length),
+  };
+  let item = 0;
+  for await (const { data, count, height, width } of blocks) {
+    const pixels = height * width;
+    if (pixels === 0) throw invalid(place, `the maps have ${height} by ${width} pixels. Give maps with one pixel or more.`);
+    const sorted = new Float64Array(pixels);
+    for (let i = 0; i < count; i += 1, item += 1) {
+      const own = boxes[item];
+      if (own === undefined) throw invalid(place, `there are more maps than the ${boxes.length} lists of boxes.`);
+      const map = data.subarray(i * pixels, (i + 1) * pixels);
+      const nan = map.findIndex((value) => Number.isNaN(value));
+      if (nan >= 0) throw invalid(place, `map ${item} is NaN at row ${Math.floor(nan / width)}, column ${nan % width}. Find what made it.`);
+      sorted.set(map);
+      const median = selectSmallest(sorted, Math.floor(pixels / 2));
+      const truth = rasterizeBoxes(own, height, width, consensus);
+      measures.ciou[item] = own.length === 0 ? NaN : ciou(map, threshold ?? median, truth);
+      measures.confidence[item] = topQuarterMean(sorted);
+    }
+  }
+  if (item < boxes.length) throw invalid(place, `there are ${item} maps, and ${boxes.length} lists of boxes.`);
+  return measures;
+}
+
+/**
+ * The metrics, by their names in metrics.json, from the cIoU of each item that
+ * sounds: `cIoU@0.5`, the share that reaches 0.5; `AUC`, the area, by the
+ * trapezoid rule, under the share that reaches 0, 0.05, to 1; `meanCIoU`.
+ */
+export function localizationStatistics(ciouOfItems: Float64Array): Record<string, Statistic> {
+  return {
+    "cIoU@0.5": meanStatistic(ciouOfItems.map((value) => (value >= 0.5 ? 1 : 0))),
+    AUC: meanStatistic(ciouOfItems.map(areaUnderSuccess)),
+    meanCIoU: meanStatistic(ciouOfItems),
+  };
+}
+
+/** An item's part of AUC: the curve is a mean over items, and so is its area. */
+function areaUnderSuccess(value: number): number {
+  let area = 0;
+  for (let step = 0; step < AUC_STEPS; step += 1) {
+    const [from, to] = [0.05 * step, 0.05 * (step + 1)];
+    area += ((to - from) * (Number(value >= from) + Number(value >= to))) / 2;
+  }
+  return area;
+}
+
+/** Mean of the floor(n / 4) largest values, of one at least. SLAVC's slice rounds up where 4 does not divide n; at its 224 x 224 the two agree. Reorders. */
+function topQuarterMean(values: Float64Array): number {
+  const count = Math.max(1, Math.floor(values.length / 4));
+  selectSmallest(values, values.length - count);
+  let sum = 0;
+  for (let i = values.length - count; i < values.length; i += 1) sum += values[i] ?? 0;
+  return sum / count;
+}
+
+function isBox(box: unknown): box is Box {
+  return Array.isArray(box) && box.length === 4 && box.every((corner) => typeof corner === "number" && Number.isFinite(corner));
+}
+
+function invalid(place: string, message: string): CmcrError {
+  return dataError(`${place}: ${message}`, { reason: "LOCALIZATION_INVALID", path: place });
+}

@@ -1,0 +1,1 @@
+"""From files to media in memory: images and audio clips."""

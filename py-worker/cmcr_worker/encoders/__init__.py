@@ -1,0 +1,1 @@
+"""Frozen encoders: from media to embeddings with L2-normalised rows."""

@@ -1,0 +1,1 @@
+"""Small encoders trained from scratch on the built-in worlds; their weights come with the package."""

@@ -1,0 +1,61 @@
+"""A built-in model with its weights, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from cmcr_worker.decoding.media import Media
+from cmcr_worker.encoders.builtin.models import ModelDefinition, build_towers
+from cmcr_worker.encoders.builtin.tower import Tower
+from cmcr_worker.encoders.builtin.weights import Weights
+from cmcr_worker.errors import unknown_name
+
+COMPUTE_DTYPE = "float32"
+_BLOCK = 256  # Items that go through the network at a time.
+
+
+class BuiltinEncoder:
+    """Embeds with towers that are in eval mode and need no gradient."""
+
+    compute_dtype: str = COMPUTE_DTYPE
+
+    def __init__(self, model: str, definition: ModelDefinition, weights: Weights, device: torch.device) -> None:
+        self.dimension: int = definition.dimension
+        self.modalities: frozenset[str] = frozenset(definition.towers)
+        self.revision: str = definition.revision
+        self.weights_sha256: str = weights.sha256
+        self._model = model
+        self._device = device
+        self._towers: dict[str, Tower] = {}
+        modules = build_towers(definition, weights.vocabulary)
+        modules.load_state_dict(weights.tensors)
+        modules.requires_grad_(False).eval().to(device)
+        for modality, tower in modules.items():
+            assert isinstance(tower, Tower)
+            self._towers[modality] = tower
+
+    @property
+    def module(self) -> nn.ModuleDict:
+        """The towers by modality; frozen, and to be left so."""
+        return nn.ModuleDict(self._towers)
+
+    def encode(self, modality: str, inputs: Sequence[Media]) -> torch.Tensor:
+        """Embeddings of these items, (n, dimension) float32 on the CPU, rows L2-normalised.
+
+        Raises:
+            WorkerError: UNKNOWN_NAME for a modality that the model does not embed, CONFIG_INVALID for
+                an item that is not of the modality.
+        """
+        tower = self._towers.get(modality)
+        if tower is None:
+            raise unknown_name(f"modality of {self._model}", modality, self._towers)
+        embeddings = torch.empty(len(inputs), self.dimension)
+        with torch.inference_mode():
+            for start in range(0, len(inputs), _BLOCK):
+                prepared = tower.prepare(inputs[start : start + _BLOCK]).to(self._device)
+                rows = nn.functional.normalize(tower(prepared), dim=1)
+                embeddings[start : start + len(rows)] = rows.cpu()
+        return embeddings

@@ -1,0 +1,87 @@
+"""The world of scenes as a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from cmcr_worker.decoding.media import Media
+from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.generators.protocol import AttributeColumn
+from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, HELD_OUT, labels_of
+from cmcr_worker.generators.scenes.draws import combinations_of
+from cmcr_worker.generators.scenes.images import render_images
+from cmcr_worker.generators.scenes.sounds import render_sounds
+from cmcr_worker.generators.scenes.wording import plain_phrase, render_captions
+
+_RENDERERS: Final[Mapping[str, Callable[[str, int, Sequence[int]], Sequence[Media]]]] = MappingProxyType(
+    {"image": render_images, "audio": render_sounds, "text": render_captions}
+)
+
+_SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
+    {"train": None, "captions": None, "images": None, "sounds": None, "test": HELD_OUT}
+)
+
+
+class ScenesGenerator:
+    """Scenes that one can see, hear and describe.
+
+    Splits: `train` is for encoders; `captions`, `images` and `sounds` are for
+    connecting spaces, and are unpaired: the same index is a different scene in
+    each. `test` holds the 1000 combinations that occur in no other split; its
+    image, sound and caption of one index show the same scene.
+    """
+
+    name: str = "scenes"
+    revision: str = "1"
+    splits: Mapping[str, int | None] = _SPLITS
+    modalities: frozenset[str] = frozenset(_RENDERERS)
+
+    def check(self, split: str) -> None:
+        """Raises WorkerError UNKNOWN_NAME where there is no such split."""
+        if split not in self.splits:
+            raise unknown_name("split of the generator scenes", split, self.splits)
+
+    def render(self, modality: str, split: str, seed: int, indices: Sequence[int]) -> list[Media]:
+        """The items of these indices in one modality, in that order.
+
+        Raises:
+            WorkerError: UNKNOWN_NAME for the split or the modality, CONFIG_INVALID for an index that the
+                split does not have.
+        """
+        self._check_indices(split, indices)
+        renderer = _RENDERERS.get(modality)
+        if renderer is None:
+            raise unknown_name("modality of the generator scenes", modality, _RENDERERS)
+        return list(renderer(split, seed, indices))
+
+    def attributes(self, split: str, seed: int, indices: Sequence[int]) -> list[AttributeColumn]:
+        """The labels of these items, one column for each attribute."""
+        self._check_indices(split, indices)
+        labels = labels_of(combinations_of(split, seed, indices)).astype(np.uint32)
+        return [
+            AttributeColumn(attribute.name, attribute.values, np.ascontiguousarray(column))
+            for attribute, column in zip(ATTRIBUTES, labels.T, strict=True)
+        ]
+
+    def captions(self, split: str, seed: int, indices: Sequence[int]) -> list[str]:
+        """One phrase for each item that names all its attributes."""
+        self._check_indices(split, indices)
+        return [plain_phrase(row) for row in labels_of(combinations_of(split, seed, indices)).tolist()]
+
+    def _check_indices(self, split: str, indices: Sequence[int]) -> None:
+        self.check(split)
+        available = self.splits[split]
+        for index in indices:
+            if index < 0 or (available is not None and index >= available):
+                raise WorkerError(
+                    Reason.CONFIG_INVALID,
+                    f"the split {split!r} of the generator scenes has no item {index}",
+                    subject="generated.start",
+                    remedy=f"It has {available} items, counted from 0."
+                    if available is not None
+                    else "Items are counted from 0.",
+                )

@@ -1,0 +1,120 @@
+"""Captions of scenes: as one who sees them writes, and as one who hears them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
+from cmcr_worker.generators.scenes.draws import combinations_of, item_generator
+
+LEFT_OUT: Final = 0.25
+"""Probability that a caption leaves out an attribute; it always names the shape."""
+
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "circle": ("circle", "disc"),
+        "square": ("square", "block"),
+        "triangle": ("triangle", "wedge"),
+        "star": ("star", "spark"),
+        "ring": ("ring", "hoop"),
+        "cross": ("cross", "plus"),
+        "diamond": ("diamond", "rhombus"),
+        "crescent": ("crescent", "moon"),
+        "red": ("red", "crimson"),
+        "orange": ("orange", "amber"),
+        "yellow": ("yellow", "golden"),
+        "green": ("green", "emerald"),
+        "blue": ("blue", "azure"),
+        "purple": ("purple", "violet"),
+        "small": ("small", "little", "tiny"),
+        "medium": ("medium", "moderate"),
+        "large": ("large", "big", "huge"),
+        "plain": ("plain", "smooth"),
+        "striped": ("striped", "banded"),
+        "dotted": ("dotted", "spotted", "speckled"),
+        "chequered": ("chequered", "checkered", "checked"),
+        "left": ("left", "leftmost"),
+        "centre": ("centre", "center"),
+        "right": ("right", "rightmost"),
+        "bottom": ("bottom", "below", "low"),
+        "middle": ("middle", "halfway"),
+        "top": ("top", "above", "high"),
+    }
+)
+"""The words for each value, all equally likely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How captions of one kind are put together: openings, and the order of the attributes."""
+
+    openings: tuple[str, ...]
+    order: tuple[str, ...]
+    places: str
+    """Introduces the position; empty where the words stand alone."""
+
+
+STYLES: Final = (
+    Style(
+        openings=("a", "a picture of a", "an image showing a", "a photo of one", "there is a"),
+        order=("size", "colour", "texture", "shape", "vertical", "horizontal"),
+        places="at the",
+    ),
+    Style(
+        openings=("the sound of a", "a recording of a", "one hears a", "a noise from some", "listen to this"),
+        order=("shape", "texture", "size", "colour", "horizontal", "vertical"),
+        places="from the",
+    ),
+)
+"""Items of even index are described as seen, those of odd index as heard."""
+
+_NAMES: Final = tuple(attribute.name for attribute in ATTRIBUTES)
+_PLACES: Final = ("horizontal", "vertical")
+
+
+def render_captions(split: str, seed: int, indices: Sequence[int], *, variant: int = 0) -> list[str]:
+    """A caption of each item; another `variant` says the same of the same scene in other words."""
+    labels = labels_of(combinations_of(split, seed, indices))
+    stream = f"text/{variant}"
+    return [
+        _caption(STYLES[index % 2], row, item_generator(seed, split, stream, index))
+        for index, row in zip(indices, labels.tolist(), strict=True)
+    ]
+
+
+def plain_phrase(labels: Sequence[int]) -> str:
+    """All attributes of a scene in one plain phrase, such as "small red striped star, top left"."""
+    shape, colour, size, texture, horizontal, vertical = (
+        attribute.values[label] for attribute, label in zip(ATTRIBUTES, labels, strict=True)
+    )
+    return f"{size} {colour} {texture} {shape}, {vertical} {horizontal}"
+
+
+def words_of(text: str) -> list[str]:
+    """The lower-case words of a text, in order."""
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _caption(style: Style, labels: Sequence[int], rng: np.random.Generator) -> str:
+    draws = rng.random(1 + 2 * len(_NAMES))
+    said: dict[str, str] = {}
+    for position, (attribute, label) in enumerate(zip(ATTRIBUTES, labels, strict=True)):
+        if attribute.name != "shape" and draws[1 + 2 * position] < LEFT_OUT:
+            continue
+        said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 + 2 * position])
+    parts = [_pick(style.openings, draws[0])]
+    parts += [said[name] for name in style.order if name in said and name not in _PLACES]
+    places = [said[name] for name in style.order if name in said and name in _PLACES]
+    if places:
+        parts += [style.places, *places]
+    return " ".join(parts)
+
+
+def _pick(options: Sequence[str], uniform: float) -> str:
+    return options[int(uniform * len(options))]

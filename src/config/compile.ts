@@ -1,0 +1,30 @@
+import { compileCollection } from "./collection.js";
+import type { CompiledExperiment } from "./compiled.js";
+import type { ParsedFields } from "./experiment.js";
+import { deepFreeze } from "./freeze.js";
+import { methods } from "./methods/registry.js";
+import type { ResolvePath } from "./providers/definition.js";
+import { providers } from "./providers/registry.js";
+import { tasks } from "./tasks/registry.js";
+import { compileWorker } from "./worker.js";
+
+/**
+ * The frozen experiment: every default filled in, every path made absolute by
+ * `resolve`. The fields have passed the schema and the checks.
+ */
+export function compileExperiment(fields: ParsedFields, resolve: ResolvePath): CompiledExperiment {
+  return deepFreeze<CompiledExperiment>({
+    version: fields.version,
+    name: fields.name,
+    seed: fields.seed,
+    worker: compileWorker(fields.worker),
+    spaces: mapEntries(fields.spaces, (space, name) => providers.get(space.provider).compile(space, name, resolve)),
+    data: mapEntries(fields.data, (collection, name) => compileCollection(collection, name, resolve)),
+    connect: methods.get(fields.connect.method).compile(fields.connect),
+    evaluate: fields.evaluate.map((task) => tasks.get(task.task).compile(task, resolve)),
+  });
+}
+
+function mapEntries<From, To>(entries: Readonly<Record<string, From>>, map: (value: From, name: string) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, map(value, name)]));
+}

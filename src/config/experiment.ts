@@ -1,0 +1,30 @@
+import { z } from "zod";
+
+import { collectionSchema } from "./collection.js";
+import { nameField, runNameField, seedField } from "./fields.js";
+import { connectSchema } from "./methods/registry.js";
+import { spaceSchema } from "./providers/registry.js";
+import { taskSchema } from "./tasks/registry.js";
+import { workerSchema } from "./worker.js";
+
+/** The whole experiment file, as a user writes it. Unknown fields are mistakes. */
+export const experimentSchema = z
+  .strictObject({
+    version: z.literal(1).describe("Version of this format."),
+    name: runNameField("The run's name, which becomes its folder's."),
+    seed: seedField("Draws the initial weights, the batches and the noise.").default(0),
+    worker: workerSchema.prefault({}),
+    spaces: z
+      .record(nameField("The space's name."), spaceSchema)
+      .refine((spaces) => Object.keys(spaces).length >= 2, { error: "expected two or more spaces" })
+      .describe("The frozen spaces, two or more."),
+    data: z.record(nameField("The collection's name."), collectionSchema).describe("Named collections, each of one modality."),
+    connect: connectSchema,
+    evaluate: z.array(taskSchema).default([]).describe("The evaluations, in order."),
+  })
+  .describe("A cmcr experiment.");
+
+/** What a user writes, before defaults. */
+export type UserExperiment = z.input<typeof experimentSchema>;
+/** The same with the schema's defaults, before names and paths are resolved. */
+export type ParsedFields = z.output<typeof experimentSchema>;

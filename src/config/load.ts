@@ -1,0 +1,121 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+import { CmcrError, usageError } from "../errors.js";
+import { checkExperiment } from "./checks/experiment.js";
+import { compileExperiment } from "./compile.js";
+import type { CompiledExperiment } from "./compiled.js";
+import { LARGEST_FILE_BYTES, readDocument } from "./document.js";
+import { experimentSchema } from "./experiment.js";
+import { checkFiles } from "./files.js";
+import type { DataFacts } from "./fit.js";
+import { mistakesOf } from "./issues.js";
+import { describeValue, mistakesError, type FieldPath, type Locate } from "./mistake.js";
+import { namedFiles } from "./namedFiles.js";
+import { applyOverrides, locateWithOverrides, readOverride } from "./overrides.js";
+
+export interface ParseOptions {
+  /** `path.to.field=value`, later ones last. */
+  readonly set?: readonly string[];
+  /** Folder that relative paths start from; the file's own unless given. */
+  readonly folder?: string;
+}
+
+/** An experiment file that is right in itself. */
+export interface ParsedExperiment {
+  readonly experiment: CompiledExperiment;
+  /** What is odd but no mistake: replaced values, unused names. One line each. */
+  readonly warnings: readonly string[];
+  /** The place of a field: `file:line:column`, or the `--set` that gave it its value. */
+  readonly locate: Locate;
+}
+
+/**
+ * Reads, validates and compiles the text of an experiment file, without a look
+ * at the disk.
+ * @throws CmcrError (exit 2) that lists every mistake in the file with its place.
+ */
+export function parseExperiment(text: string, fileName: string, options: ParseOptions = {}): ParsedExperiment {
+  const document = readDocument(text, fileName);
+  const overrides = (options.set ?? []).map(readOverride);
+  const locate = locateWithOverrides(document.locate, overrides);
+  if (!isMap(document.value)) {
+    const found = document.value === null ? "an empty file" : describeValue(document.value);
+    throw mistakesError([{ path: [], reason: "WRONG_TYPE", expected: "an experiment, a map with version, name, spaces, data and connect", found }], locate);
+  }
+  const { value, warnings } = applyOverrides(document.value, overrides, document.locate);
+  const parsed = experimentSchema.safeParse(value);
+  const findings = checkExperiment(value);
+  const mistakes = [...(parsed.success ? [] : mistakesOf(parsed.error.issues, experimentSchema, value)), ...findings.mistakes];
+  if (!parsed.success || mistakes.length > 0) throw mistakesError(mistakes, locate);
+  const folder = options.folder ?? dirname(resolve(fileName));
+  return {
+    experiment: compileExperiment(parsed.data, (path) => resolve(folder, path)),
+    warnings: [...warnings, ...findings.warnings],
+    locate,
+  };
+}
+
+export interface LoadOptions {
+  /** `path.to.field=value`, later ones last. */
+  readonly set?: readonly string[];
+  /** Whether to open every file that the experiment names. Default true. */
+  readonly checkFiles?: boolean;
+}
+
+/** An experiment file as loaded. */
+export interface LoadedExperiment extends ParsedExperiment {
+  /** The file's text as it is. */
+  readonly source: string;
+  /** Absolute paths of all files and folders that it names. */
+  readonly files: readonly string[];
+  /** Counts and dimensions as far as the files tell them. */
+  readonly facts: DataFacts;
+}
+
+/**
+ * Loads an experiment file, and opens every file that it names.
+ * @throws CmcrError: exit 2 when the file is missing or wrong, exit 3 when data
+ * that it names are missing or unreadable, or do not fit together.
+ */
+export async function loadExperiment(path: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
+  const source = await readSource(path);
+  const parsed = parseExperiment(source, path, { set: options.set ?? [] });
+  const { experiment, locate } = parsed;
+  const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true });
+  return { ...parsed, source, files: [...new Set(namedFiles(experiment).map((file) => file.path))], facts };
+}
+
+async function readSource(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size > LARGEST_FILE_BYTES) {
+      throw usageError(`${path}: expected an experiment file of at most ${LARGEST_FILE_BYTES} bytes, found ${size} bytes`, { reason: "BAD_YAML", path });
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    if (error instanceof CmcrError) throw error;
+    throw unreadable(path, error);
+  }
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file. `cmcr init` writes one to start from",
+  ENOTDIR: "there is no such file. `cmcr init` writes one to start from",
+  EISDIR: "this is a folder. Name the .yaml file in it",
+  EACCES: "it may not be read. Check its permissions",
+  ERR_ENCODING_INVALID_ENCODED_DATA: "it is not UTF-8 text",
+};
+
+function unreadable(path: string, cause: unknown): CmcrError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const missing = code === "ENOENT" || code === "ENOTDIR";
+  const why = REFUSALS[code] ?? `it cannot be read (${code === "" ? String(cause) : code})`;
+  return usageError(`${path}: expected an experiment file, but ${why}`, { reason: missing ? "EXPERIMENT_MISSING" : "EXPERIMENT_UNREADABLE", path, cause });
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export type { FieldPath, Locate };

@@ -1,0 +1,44 @@
+import type { CompiledExperiment } from "./compiled.js";
+import type { FieldPath } from "./mistake.js";
+
+/** What a named file is for. */
+export type FileUse =
+  | { readonly kind: "embeddings"; readonly collection: string; readonly space: string }
+  | { readonly kind: "labels"; readonly collection: string }
+  | { readonly kind: "relevance" }
+  | { readonly kind: "checkpoint" }
+  | { readonly kind: "lines" }
+  | { readonly kind: "folder" };
+
+/** A file or folder that an experiment names. */
+export interface NamedFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The field that names it. */
+  readonly field: FieldPath;
+  readonly use: FileUse;
+}
+
+/** Every file and folder that the experiment names, in its order. */
+export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
+  const files: NamedFile[] = [];
+  for (const [name, space] of Object.entries(experiment.spaces)) {
+    if (space.provider === "builtin" && space.checkpoint !== null) {
+      files.push({ path: space.checkpoint, field: ["spaces", name, "checkpoint"], use: { kind: "checkpoint" } });
+    }
+  }
+  for (const [name, { embeddings, labels, source }] of Object.entries(experiment.data)) {
+    const field = ["data", name];
+    if (source !== null && "path" in source) files.push({ path: source.path, field: [...field, "source", "path"], use: { kind: source.type } });
+    for (const [space, path] of Object.entries(embeddings)) {
+      files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space } });
+    }
+    if (labels?.kind === "file") files.push({ path: labels.path, field: [...field, "labels"], use: { kind: "labels", collection: name } });
+  }
+  for (const [index, task] of experiment.evaluate.entries()) {
+    if (task.task === "retrieval" && task.relevance.kind === "file") {
+      files.push({ path: task.relevance.path, field: ["evaluate", index, "relevance"], use: { kind: "relevance" } });
+    }
+  }
+  return files;
+}

@@ -1,0 +1,146 @@
+import { z } from "zod";
+
+import { checkBaselines, compileBaseline, baselineSchema, DEFAULT_BASELINES, type UserBaseline } from "../baselines.js";
+import type { CheckContext } from "../checks/context.js";
+import { checkView } from "../checks/references.js";
+import type { CompiledTask, CompiledView } from "../compiled.js";
+import { countField, nameField } from "../fields.js";
+import type { ConnectedSpaces } from "../methods/definition.js";
+import type { FieldPath } from "../mistake.js";
+import { suggestion } from "../nearest.js";
+import type { ResolvePath } from "../providers/definition.js";
+import { salvageFields } from "../salvage.js";
+import { ascending } from "../schedule.js";
+
+/** A collection seen through a space. */
+export const viewSchema = z.strictObject({
+  data: nameField("The collection."),
+  space: nameField("The space that embeds it, one of the connected ones."),
+});
+
+export type UserView = z.output<typeof viewSchema>;
+
+/** The fields that every task has. */
+export const taskFields = {
+  name: nameField("The task's name in metrics.json."),
+  query: viewSchema.describe("What is asked."),
+  ks: z
+    .array(countField("A cut-off.", 1))
+    .min(1)
+    .refine(ascending, { error: "expected ascending numbers, each once" })
+    .optional()
+    .describe("The cut-offs k of the metrics, ascending."),
+  baselines: z.array(baselineSchema).optional().describe("What to compare with. Default chance, pivot, pivot-soft, pivot-two-sided, procrustes, ridge."),
+  bootstrap: z
+    .strictObject({
+      resamples: countField("How often the queries are drawn anew.", 1).default(1000),
+      confidence: z.number().gt(0).lt(1).default(0.95).describe("The interval's coverage."),
+    })
+    .prefault({})
+    .describe("The bootstrap behind the confidence intervals."),
+};
+
+interface UserTaskFields {
+  readonly name: string;
+  readonly query: UserView;
+  readonly ks?: readonly number[] | undefined;
+  readonly baselines?: readonly UserBaseline[] | undefined;
+  readonly bootstrap: { readonly resamples: number; readonly confidence: number };
+}
+
+/** What a task's checks see beside its own fields. */
+export interface TaskUse {
+  readonly path: FieldPath;
+  readonly connected: ConnectedSpaces;
+  readonly context: CheckContext;
+}
+
+/** A kind of evaluation. */
+export interface TaskDefinition<Name extends string = string, Schema extends z.ZodType = z.ZodType> {
+  readonly name: Name;
+  /** What a user writes for an item of `evaluate`. */
+  readonly schema: Schema;
+  readonly check: (raw: unknown, use: TaskUse) => void;
+  readonly compile: (user: unknown, resolve: ResolvePath) => CompiledTask;
+}
+
+interface TypedTask<Name extends string, Schema extends z.ZodObject> {
+  readonly name: Name;
+  readonly schema: Schema;
+  readonly check: (fields: Partial<z.output<Schema>>, use: TaskUse) => void;
+  readonly compile: (user: z.output<Schema>, resolve: ResolvePath) => CompiledTask;
+}
+
+/** Puts a task's typed functions behind the one type that the registry holds. */
+export function defineTask<Name extends string, Schema extends z.ZodObject>(task: TypedTask<Name, Schema>): TaskDefinition<Name, Schema> {
+  return {
+    name: task.name,
+    schema: task.schema,
+    check: (raw, use) => {
+      task.check(salvageFields(task.schema, raw), use);
+    },
+    compile: (user, resolve) => task.compile(task.schema.parse(user), resolve),
+  };
+}
+
+/** Reports a view that is unknown, out of reach, or outside the connected spaces. */
+export function checkTaskView(view: UserView | undefined, field: string, { path, connected, context }: TaskUse): void {
+  if (view === undefined) return;
+  const here = [...path, field];
+  checkView(view, { data: [...here, "data"], space: [...here, "space"] }, context);
+  const { spaces } = connected;
+  if (spaces === undefined || spaces.includes(view.space) || !context.spaces.has(view.space)) return;
+  context.report({
+    path: [...here, "space"],
+    reason: "IMPOSSIBLE_VALUE",
+    expected: `a space that connect.sides connects (${spaces.join(", ")})`,
+    found: JSON.stringify(view.space),
+    hint: suggestion(view.space, spaces),
+  });
+}
+
+/** Reports a collection without labels where labels decide. */
+export function checkLabels(view: UserView | undefined, field: string, purpose: string, { path, context }: TaskUse): void {
+  const collection = view === undefined ? undefined : context.data.get(view.data);
+  if (view === undefined || collection === undefined || collection === null || collection.labels !== undefined) return;
+  context.report({
+    path: [...path, field, "data"],
+    reason: "IMPOSSIBLE_VALUE",
+    expected: `a collection with labels, for ${purpose}`,
+    found: `${view.data}, which has none`,
+    hint: `Give data.${view.data}.labels.`,
+  });
+}
+
+/** Reports baselines that cannot be: all but chance compare across two spaces. */
+export function checkTaskBaselines(
+  users: readonly UserBaseline[] | undefined,
+  views: readonly (UserView | undefined)[],
+  { path, connected, context }: TaskUse,
+): void {
+  if (users === undefined) return;
+  const here = [...path, "baselines"];
+  checkBaselines(users, here, connected.pseudoPairs ?? true, context);
+  const [left, right] = views;
+  if (left === undefined || right === undefined || left.space !== right.space) return;
+  const across = users.findIndex((user) => compileBaseline(user).method !== "chance");
+  if (across < 0) return;
+  context.report({
+    path: [...here, across],
+    reason: "IMPOSSIBLE_VALUE",
+    expected: "chance alone, as baselines map one space to another and both sides of this task are the same space",
+    found: compileBaseline(users[across] ?? "chance").name,
+  });
+}
+
+/** The fields that every task has, with every default filled in. */
+export function compileTaskFields(user: UserTaskFields, other: CompiledView, ks: readonly number[]) {
+  const names = user.query.space === other.space ? ["chance"] : DEFAULT_BASELINES;
+  return {
+    name: user.name,
+    query: { ...user.query },
+    ks: [...(user.ks ?? ks)],
+    baselines: (user.baselines ?? names).map(compileBaseline),
+    bootstrap: { ...user.bootstrap },
+  };
+}

@@ -17,7 +17,7 @@ export const experimentSchema = z
     spaces: z
       .record(nameField("The space's name."), spaceSchema)
       .refine((spaces) => Object.keys(spaces).length >= 2, { error: "expected two or more spaces" })
-      .describe("The frozen spaces, two or more."),
+      .meta({ description: "The frozen spaces, two or more.", minProperties: 2 }),
     data: z.record(nameField("The collection's name."), collectionSchema).describe("Named collections, each of one modality."),
     connect: connectSchema,
     evaluate: z.array(taskSchema).default([]).describe("The evaluations, in order."),

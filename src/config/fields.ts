@@ -26,27 +26,41 @@ export function runNameField(description: string) {
 
 /** A file or folder, relative to the experiment file. */
 export function pathField(description: string, endings: readonly string[] = []) {
-  const kinds = endings.join(" or ");
-  const phrase = endings.length === 0 ? "expected a path" : `expected the path of a ${kinds} file`;
+  const phrase = endings.length === 0 ? "expected a path" : `expected the path of a ${endings.join(" or ")} file`;
+  const ending = endings.map((text) => text.replace(".", "\\.")).join("|");
   return z
-    .string()
-    .refine((path) => path.trim() !== "" && !path.includes("\0") && (endings.length === 0 || endings.some((ending) => path.endsWith(ending))), {
-      error: phrase,
-    })
+    .string({ error: phrase })
+    .regex(new RegExp(`^[^\\0]*[^\\0\\s](${ending})$`), { error: phrase })
     .describe(description);
 }
 
 /** A whole number of at least `minimum`. */
 export function countField(description: string, minimum: number) {
-  return z.int().min(minimum).describe(description);
+  const error = `expected a whole number of at least ${minimum}`;
+  return z.int({ error }).min(minimum, { error }).describe(description);
 }
 
 /** A number above 0. */
 export function positiveField(description: string) {
-  return z.number().gt(0).describe(description);
+  const error = "expected a number above 0";
+  return z.number({ error }).gt(0, { error }).describe(description);
+}
+
+/** A number of at least 0. */
+export function nonNegativeField(description: string) {
+  const error = "expected a number of at least 0";
+  return z.number({ error }).min(0, { error }).describe(description);
+}
+
+/** A number from 0 to below 1, or above 0 to below 1. */
+export function fractionField(description: string, { zero }: { readonly zero: boolean }) {
+  const error = zero ? "expected a number from 0 to below 1" : "expected a number above 0 and below 1";
+  const number = z.number({ error }).lt(1, { error });
+  return (zero ? number.min(0, { error }) : number.gt(0, { error })).describe(description);
 }
 
 /** 0 to 2^53 - 1. */
 export function seedField(description: string) {
-  return z.int().min(0).max(LARGEST_SEED).describe(description);
+  const error = "expected a whole number from 0 to 2^53 - 1";
+  return z.int({ error }).min(0, { error }).max(LARGEST_SEED, { error }).describe(description);
 }

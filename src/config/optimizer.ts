@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import type { CheckContext } from "./checks/context.js";
 import type { CompiledOptimizer } from "./compiled.js";
-import { positiveField } from "./fields.js";
+import { fractionField, positiveField } from "./fields.js";
 import type { FieldPath } from "./mistake.js";
 import { compileSchedule, scheduleField } from "./schedule.js";
 
@@ -18,7 +18,7 @@ const DEFAULT_BETAS = [0.9, 0.999] as const;
 const DEFAULT_EPSILON = 1e-8;
 const DEFAULT_MOMENTUM = 0.9;
 
-const beta = z.number().min(0).lt(1);
+const beta = fractionField("A decay.", { zero: true });
 
 /** What a user writes below `connect.optimizer`. */
 export const optimizerSchema = z
@@ -31,7 +31,7 @@ export const optimizerSchema = z
       .optional()
       .describe("Decay of the two running means, of adamw and adam. Default [0.9, 0.999]."),
     epsilon: positiveField("Added to the denominator, of adamw and adam. Default 1e-8.").optional(),
-    momentum: z.number().min(0).lt(1).optional().describe("Momentum, of sgd. Default 0.9."),
+    momentum: fractionField("Momentum, of sgd. Default 0.9.", { zero: true }).optional(),
     maxGradientNorm: positiveField("Gradients of a larger norm are scaled down to it; not clipped unless given.").optional(),
   })
   .describe("How the projectors are optimised.");

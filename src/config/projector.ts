@@ -14,7 +14,7 @@ const layerSchema = z
     z.enum(["batchnorm", "relu", "gelu"]),
     z.strictObject({
       linear: z
-        .union([z.int().min(1), z.literal("joint")])
+        .union([countField("Outputs.", 1), z.literal("joint")])
         .describe("Outputs of the affine map; joint: the joint space's dimension."),
     }),
   ])

@@ -1,61 +1,59 @@
 import { z } from "zod";
 
 import type { Schedule } from "./compiled.js";
-
-interface ScheduleLimits {
-  /** Whether 0 is a value, as it is for a weight but not for a temperature. */
-  readonly zero: boolean;
-}
-
-function numberWithin({ zero }: ScheduleLimits, description: string) {
-  return (zero ? z.number().min(0) : z.number().gt(0)).describe(description);
-}
+import { fractionField, nonNegativeField, positiveField } from "./fields.js";
 
 const KIND = "How the value changes over the training steps.";
 
-function scheduleKinds(limits: ScheduleLimits) {
-  const from = numberWithin(limits, "The value at the first step.");
-  const to = numberWithin(limits, "The value at the end of training.");
-  const constant = z.strictObject({ schedule: z.literal("constant").describe(KIND), from: numberWithin(limits, "The value.") });
+/** Makes the schema of a number within a field's limits. */
+type NumberField = (description: string) => z.ZodNumber;
+
+function scheduleKinds(number: NumberField) {
+  const from = number("The value at the first step.");
+  const to = number("The value at the end of training.");
+  const constant = z.strictObject({ schedule: z.literal("constant").describe(KIND), from: number("The value.") });
   const linear = z.strictObject({ schedule: z.literal("linear").describe(KIND), from, to });
   const cosine = z.strictObject({ schedule: z.literal("cosine").describe(KIND), from, to });
   const step = z
     .strictObject({
       schedule: z.literal("step").describe(KIND),
       from,
-      to: positiveEnd.optional(),
-      factor: z.number().gt(0).optional().describe("What the value is multiplied by at each step of the staircase; 0.1 unless `to` is given."),
+      to: positiveField("The value after the last change; the ratios between are equal.").optional(),
+      factor: positiveField("What the value is multiplied by at each change; 0.1 unless `to` is given.").optional(),
       steps: z
-        .array(z.number().gt(0).lt(1))
+        .array(fractionField("A fraction of the training.", { zero: false }))
         .min(1)
         .refine(ascending, { error: "expected ascending fractions of the training, each once" })
         .describe("Where the value changes, as ascending fractions of the training, such as [0.5, 0.75]."),
     })
     .refine((value) => value.to === undefined || value.factor === undefined, { error: "expected either to or factor", path: ["factor"] })
-    .refine((value) => value.to === undefined || value.from > 0, { error: "expected a number above 0, as equal ratios cannot start from 0", path: ["from"] });
+    .refine((value) => value.to === undefined || value.from > 0, {
+      error: "expected a number above 0, as equal ratios cannot start from 0",
+      path: ["from"],
+    });
   const warmupCosine = z.strictObject({
     schedule: z.literal("warmup-cosine").describe(KIND),
-    from: numberWithin(limits, "The highest value, reached after the warm-up."),
+    from: number("The highest value, reached after the warm-up."),
     to,
-    warmup: z.number().gt(0).lt(1).default(0.05).describe("The fraction of all steps over which the value rises from 0."),
+    warmup: fractionField("The fraction of all steps over which the value rises from 0.", { zero: false }).default(0.05),
   });
   return { constant, linear, cosine, step, warmupCosine };
 }
 
-const positiveEnd = z.number().gt(0).describe("The value after the last change; the ratios between are equal.");
-
 /** A value that may be 0: a number, or a schedule. */
 export function scheduleField(description: string) {
-  const { constant, linear, cosine, step, warmupCosine } = scheduleKinds({ zero: true });
+  const { constant, linear, cosine, step, warmupCosine } = scheduleKinds(nonNegativeField);
   return z
-    .union([z.number().min(0), z.discriminatedUnion("schedule", [constant, linear, cosine, step, warmupCosine])])
+    .union([nonNegativeField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step, warmupCosine])])
     .describe(description);
 }
 
 /** A value that must stay above 0, such as a temperature: no warm-up, which starts from 0. */
 export function positiveScheduleField(description: string) {
-  const { constant, linear, cosine, step } = scheduleKinds({ zero: false });
-  return z.union([z.number().gt(0), z.discriminatedUnion("schedule", [constant, linear, cosine, step])]).describe(description);
+  const { constant, linear, cosine, step } = scheduleKinds(positiveField);
+  return z
+    .union([positiveField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step])])
+    .describe(description);
 }
 
 /** What a user writes for a value that may change over time. */

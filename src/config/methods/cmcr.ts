@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checkName, checkReachable } from "../checks/references.js";
 import type { CheckContext } from "../checks/context.js";
 import type { CompiledConnect } from "../compiled.js";
-import { countField, nameField } from "../fields.js";
+import { countField, nameField, positiveField } from "../fields.js";
 import { compileLoss, isOn, lossSchema, type UserLoss } from "../loss.js";
 import { checkOptimizer, compileOptimizer, optimizerSchema } from "../optimizer.js";
 import { checkProjector, compileProjector, projectorSchema } from "../projector.js";
@@ -25,7 +25,7 @@ const consistencySchema = z
         .enum(["softmax", "random"])
         .default("softmax")
         .describe("softmax: the mean of the memory weighted by similarity; random: any item of the memory, as an ablation."),
-      temperature: z.number().gt(0).optional().describe("Temperature of the softmax over the memory, tau1. Default 0.01. Fixed, as pseudo items are made once."),
+      temperature: positiveField("Temperature of the softmax over the memory, tau1. Default 0.01. Fixed, as pseudo items are made once.").optional(),
     }),
   ])
   .prefault({})

@@ -4,7 +4,7 @@ import { checkBaselines, compileBaseline, baselineSchema, DEFAULT_BASELINES, typ
 import type { CheckContext } from "../checks/context.js";
 import { checkView } from "../checks/references.js";
 import type { CompiledTask, CompiledView } from "../compiled.js";
-import { countField, nameField } from "../fields.js";
+import { countField, fractionField, nameField } from "../fields.js";
 import type { ConnectedSpaces } from "../methods/definition.js";
 import type { FieldPath } from "../mistake.js";
 import { suggestion } from "../nearest.js";
@@ -34,7 +34,7 @@ export const taskFields = {
   bootstrap: z
     .strictObject({
       resamples: countField("How often the queries are drawn anew.", 1).default(1000),
-      confidence: z.number().gt(0).lt(1).default(0.95).describe("The interval's coverage."),
+      confidence: fractionField("The interval's coverage.", { zero: false }).default(0.95),
     })
     .prefault({})
     .describe("The bootstrap behind the confidence intervals."),

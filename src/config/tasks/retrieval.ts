@@ -4,16 +4,16 @@ import { checkLabels, checkTaskBaselines, checkTaskView, compileTaskFields, defi
 
 const DEFAULT_KS = [1, 5, 10];
 
+const RELEVANCE = "expected labels, rows or the path of a .json file";
+
 const schema = z
   .strictObject({
     ...taskFields,
     task: z.literal("retrieval").describe("Rank the gallery for each query."),
     gallery: viewSchema.describe("What is searched."),
     relevance: z
-      .string()
-      .refine((value) => value === "labels" || value === "rows" || value.endsWith(".json"), {
-        error: "expected labels, rows or the path of a .json file",
-      })
+      .string({ error: RELEVANCE })
+      .regex(/^(labels|rows|[^\0]+\.json)$/, { error: RELEVANCE })
       .describe("labels: items of one label belong together; rows: item i belongs to item i; or a .json file, a list of relevant rows for each query."),
   })
   .describe("Cross-modal retrieval. Default ks [1, 5, 10].");

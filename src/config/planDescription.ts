@@ -1,0 +1,134 @@
+import { batchesPerEpoch } from "../connect/batches.js";
+import type {
+  CompiledCollection,
+  CompiledConnect,
+  CompiledExperiment,
+  CompiledSource,
+  CompiledSpace,
+  CompiledTask,
+  CompiledView,
+  Schedule,
+} from "./compiled.js";
+import type { DataFacts } from "./fit.js";
+
+/** What would run, in plain lines of `what  details`; counts where the facts know them. */
+export function describePlan(experiment: CompiledExperiment, facts: DataFacts): string[] {
+  const views = neededViews(experiment);
+  const { worker } = experiment;
+  const lines: [string, string][] = [
+    ["experiment", `${experiment.name}, seed ${experiment.seed}`],
+    ["worker", worker.address === null ? `started here, device ${worker.device}, ${plural(worker.threads, "thread")}` : `at ${worker.address}`],
+    ...Object.values(experiment.spaces).map((space): [string, string] => ["space", describeSpace(space, facts)]),
+    ...Object.values(experiment.data).map((collection): [string, string] => ["data", describeCollection(collection, views, facts)]),
+    ...describeConnect(experiment.connect, facts).map((line): [string, string] => ["connect", line]),
+    ...experiment.evaluate.map((task): [string, string] => ["evaluate", describeTask(task, facts)]),
+  ];
+  if (experiment.evaluate.length === 0) lines.push(["evaluate", "nothing"]);
+  return lines.map(([what, details]) => `${what.padEnd(10)}  ${details}`);
+}
+
+/** Every collection and space that come together somewhere, once. */
+function neededViews({ connect, evaluate }: CompiledExperiment): CompiledView[] {
+  const views: CompiledView[] = connect.sides.flatMap(({ space, memory }) => [
+    { data: connect.overlap, space },
+    { data: memory, space },
+  ]);
+  for (const task of evaluate) views.push(task.query, "gallery" in task ? task.gallery : task.classes);
+  return [...new Map(views.map((view) => [`${view.data}/${view.space}`, view])).values()];
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function describeSpace(space: CompiledSpace, { dimensions }: DataFacts): string {
+  const dimension = dimensions.get(space.name);
+  const size = dimension === undefined ? "" : `, ${dimension} dimensions`;
+  if (space.provider === "precomputed") return `${space.name}: precomputed embeddings${size}`;
+  return `${space.name}: ${space.provider} ${space.model}${space.checkpoint === null ? "" : ` with ${space.checkpoint}`}${size}`;
+}
+
+function describeCollection(collection: CompiledCollection, views: readonly CompiledView[], { rows }: DataFacts): string {
+  const spaces = views.filter(({ data }) => data === collection.name).map(({ space }) => space);
+  const given = spaces.filter((space) => Object.hasOwn(collection.embeddings, space));
+  const encoded = spaces.filter((space) => !given.includes(space));
+  const count = rows.get(collection.name);
+  const parts = [`${collection.name}: ${count === undefined ? "" : `${count} `}${collection.modality}`];
+  if (collection.source !== null) parts.push(describeSource(collection.source));
+  if (given.length > 0) parts.push(`embeddings given for ${given.join(" and ")}`);
+  if (encoded.length > 0) parts.push(`to be encoded into ${encoded.join(" and ")}`);
+  if (spaces.length === 0) parts.push("not used");
+  if (collection.labels !== null) parts.push("with labels");
+  return parts.join(", ");
+}
+
+function describeSource(source: CompiledSource): string {
+  switch (source.type) {
+    case "builtin":
+      return `generated (${source.generator}, ${source.split})`;
+    case "inline":
+      return "written in the file";
+    case "lines":
+    case "folder":
+      return `from ${source.path}`;
+  }
+}
+
+function describeConnect(connect: CompiledConnect, { rows }: DataFacts): string[] {
+  const { consistency, completion, projector, optimizer } = connect;
+  const [first, second] = connect.sides;
+  const queries = rows.get(connect.overlap);
+  const side = ({ space, memory }: typeof first): string => `${space} (memory ${memory})`;
+  const consistent = consistency.mode === "softmax" ? `softmax at ${consistency.temperature}` : "off, any item of the memory";
+  return [
+    `${connect.method}: ${side(first)} with ${side(second)} through ${connect.overlap}`,
+    `consistency ${consistent}; completion ${completion === null ? "off" : `variance ${describeSchedule(completion.variance)}`}`,
+    `heads ${projector.preset} into ${projector.dim ?? "the smaller of the two"} dimensions, ${projector.initialization} initial weights, halves ${projector.batchNorm} in BatchNorm`,
+    `loss ${describeLoss(connect.loss)}`,
+    `${optimizer.type}, lr ${describeSchedule(optimizer.lr)}, weight decay ${describeSchedule(optimizer.weightDecay)}`,
+    describeSteps(connect, queries),
+  ];
+}
+
+function describeLoss({ overlap, pseudo, intra }: CompiledConnect["loss"]): string {
+  const terms: string[] = [];
+  if (overlap !== null) terms.push(`${describeSchedule(overlap.weight)} x overlap at ${describeSchedule(overlap.temperature)}`);
+  if (pseudo !== null) terms.push(`${describeSchedule(pseudo.weight)} x pseudo at ${describeSchedule(pseudo.temperature)}`);
+  if (intra !== null) terms.push(`${describeSchedule(intra.weight)} x intra`);
+  return terms.join(" + ");
+}
+
+function describeSteps(connect: CompiledConnect, queries: number | undefined): string {
+  const { batchSize, epochs, lastBatch } = connect;
+  const settings = `${plural(epochs, "epoch")} in batches of ${batchSize}`;
+  if (queries === undefined) return settings;
+  const perEpoch = batchesPerEpoch({ queries, batchSize, lastBatch });
+  return `${settings}: ${plural(perEpoch * epochs, "step")}, ${perEpoch} an epoch`;
+}
+
+function describeSchedule(schedule: Schedule): string {
+  switch (schedule.kind) {
+    case "constant":
+      return String(schedule.from);
+    case "linear":
+    case "cosine":
+      return `${schedule.kind} from ${schedule.from} to ${schedule.to}`;
+    case "step":
+      return `from ${schedule.from}, times ${schedule.factor} at ${schedule.milestones.join(", ")} of the steps`;
+    case "warmup-cosine":
+      return `cosine from ${schedule.from} to ${schedule.to} after a warm-up over ${schedule.warmup} of the steps`;
+  }
+}
+
+function describeTask(task: CompiledTask, { rows }: DataFacts): string {
+  const view = ({ data, space }: CompiledView): string => {
+    const count = rows.get(data);
+    return `${count === undefined ? "" : `${count} `}${data} (${space})`;
+  };
+  const what =
+    task.task === "retrieval"
+      ? `retrieval, ${view(task.query)} in ${view(task.gallery)}, relevance ${task.relevance.kind === "file" ? task.relevance.path : task.relevance.kind}`
+      : `classification, ${view(task.query)} among ${view(task.classes)}`;
+  const names = task.baselines.map(({ name }) => name);
+  return `${task.name}: ${what}, k ${task.ks.join(", ")}, beside ${names.length === 0 ? "no baseline" : names.join(", ")}`;
+}

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cmcr_worker.connectors.tiles import TileFeed, matmul_precision
+from cmcr_worker.connectors.tiles import TileFeed
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.tensors.matrix import Matrix, require_matrix
+from cmcr_worker.tensors.precision import matmul_precision
 from cmcr_worker.tensors.progress import CancelCheck, Progress, report, stop_if
 from cmcr_worker.tensors.writer import RowWriter, as_writer
 

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 # A matrix stays on the card as a whole if it takes no more than this share of the free memory there.
 _RESIDENT_SHARE = 0.5
-
-
-@contextmanager
-def matmul_precision(device: torch.device, *, allow_tf32: bool) -> Iterator[None]:
-    """Full float32 products on CUDA inside the block, TF32 only where asked; nothing changes on the CPU."""
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = allow_tf32
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 class TileFeed:

@@ -1,0 +1,35 @@
+"""The connectors that are fitted in closed form, by name."""
+
+from __future__ import annotations
+
+from cmcr_worker.connectors.baselines.cca import fit_cca
+from cmcr_worker.connectors.baselines.pivot import fit_pivot, fit_pivot_soft, fit_pivot_two_sided
+from cmcr_worker.connectors.baselines.procrustes import fit_procrustes
+from cmcr_worker.connectors.baselines.relative import fit_relative
+from cmcr_worker.connectors.baselines.ridge import fit_memory_ridge, fit_ridge
+from cmcr_worker.connectors.protocol import Connector, FitData, Fitter, check_fit_data
+from cmcr_worker.errors import unknown_name
+
+CONNECTORS: dict[str, Fitter] = {
+    "pivot": fit_pivot,
+    "pivot-soft": fit_pivot_soft,
+    "pivot-two-sided": fit_pivot_two_sided,
+    "procrustes": fit_procrustes,
+    "ridge": fit_ridge,
+    "cca": fit_cca,
+    "relative": fit_relative,
+    "memory-ridge": fit_memory_ridge,
+}
+
+
+def fit(method: str, data: FitData) -> Connector:
+    """Fits the method of that name.
+
+    Raises UNKNOWN_NAME, SHAPE_MISMATCH, DTYPE_MISMATCH, and CONFIG_INVALID naming what the method
+    needs and `data` lacks.
+    """
+    fitter = CONNECTORS.get(method)
+    if fitter is None:
+        raise unknown_name("connector", method, CONNECTORS)
+    check_fit_data(data)
+    return fitter(data)

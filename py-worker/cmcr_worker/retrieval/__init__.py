@@ -1,0 +1,1 @@
+"""Similarities, ranks and best matches, computed where the matrices are."""

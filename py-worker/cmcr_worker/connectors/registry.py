@@ -5,9 +5,9 @@ from __future__ import annotations
 from cmcr_worker.connectors.baselines.cca import fit_cca
 from cmcr_worker.connectors.baselines.pivot import fit_pivot, fit_pivot_soft, fit_pivot_two_sided
 from cmcr_worker.connectors.baselines.procrustes import fit_procrustes
+from cmcr_worker.connectors.baselines.protocol import Connector, FitData, Fitter, check_fit_data
 from cmcr_worker.connectors.baselines.relative import fit_relative
 from cmcr_worker.connectors.baselines.ridge import fit_memory_ridge, fit_ridge
-from cmcr_worker.connectors.protocol import Connector, FitData, Fitter, check_fit_data
 from cmcr_worker.errors import unknown_name
 
 CONNECTORS: dict[str, Fitter] = {
@@ -22,14 +22,18 @@ CONNECTORS: dict[str, Fitter] = {
 }
 
 
-def fit(method: str, data: FitData) -> Connector:
-    """Fits the method of that name.
+def fitter(method: str) -> Fitter:
+    """The method of that name, as a function from data to connector.
 
-    Raises UNKNOWN_NAME, SHAPE_MISMATCH, DTYPE_MISMATCH, and CONFIG_INVALID naming what the method
-    needs and `data` lacks.
+    Raises UNKNOWN_NAME. The function raises SHAPE_MISMATCH or DTYPE_MISMATCH for matrices that do
+    not belong together, and CONFIG_INVALID naming what the method needs and the data lack.
     """
-    fitter = CONNECTORS.get(method)
-    if fitter is None:
+    fit = CONNECTORS.get(method)
+    if fit is None:
         raise unknown_name("connector", method, CONNECTORS)
-    check_fit_data(data)
-    return fitter(data)
+
+    def checked(data: FitData) -> Connector:
+        check_fit_data(data)
+        return fit(data)
+
+    return checked

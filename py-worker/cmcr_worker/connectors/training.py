@@ -82,7 +82,7 @@ class ProjectorTrainer:
         self._parameters = [list(side.head.parameters()) for side in self._sides]
         self._optimizer = build_optimizer([p for group in self._parameters for p in group], spec)
         self._pending: list[_Pending] = []
-        self._last_step: int | None = None
+        self._next_step: int = 0
 
     @property
     def parameters(self) -> int:
@@ -92,9 +92,16 @@ class ProjectorTrainer:
     def step(self, plan: StepPlan) -> None:
         """Takes one step. Its report comes with the next `flush`.
 
-        Raises CONFIG_INVALID for a step that cannot be taken.
+        Raises CONFIG_INVALID for a step that cannot be taken, or that is not the next one.
         """
         began = time.perf_counter()
+        if plan.number != self._next_step:
+            raise WorkerError(
+                Reason.CONFIG_INVALID,
+                f"step {plan.number} came where step {self._next_step} was due",
+                subject="step.number",
+                remedy="Send every step once, counted from 0.",
+            )
         check_plan(plan, self._overlap_rows, has_pseudo=self._has_pseudo)
         set_rates(self._optimizer, plan.learning_rate, plan.weight_decay)
         self._optimizer.zero_grad(set_to_none=True)
@@ -108,6 +115,7 @@ class ProjectorTrainer:
             everything = [parameter for group in self._parameters for parameter in group]
             nn.utils.clip_grads_with_norm_(everything, self._spec.max_gradient_norm, whole)
         self._optimizer.step()
+        self._next_step += 1
         figures = torch.stack([loss.detach(), *(term.detach() for term in terms.values()), *norms])
         self._pending.append(_Pending(plan.number, tuple(terms), figures, time.perf_counter() - began))
 

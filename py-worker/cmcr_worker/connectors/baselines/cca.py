@@ -7,18 +7,21 @@ from torch import Tensor
 
 from cmcr_worker.connectors.baselines.linear import AffineConnector, AffineMap
 from cmcr_worker.connectors.baselines.moments import add_ridge, column_mean, cross_moment
-from cmcr_worker.connectors.protocol import Connector, FitData, need_number
+from cmcr_worker.connectors.baselines.protocol import Connector, FitData, need_number
 
 # Directions with less than this share of the largest variance carry no signal, only rounding.
 _RANK_TOLERANCE = 1e-10
 
 
 def fit_cca(data: FitData) -> Connector:
-    """Maps both spaces onto their canonical directions, of unit variance on the overlap.
+    """Maps both spaces onto their canonical directions, weighted by their correlations.
 
+    A direction has unit variance on the overlap, times its canonical correlation: without the
+    weights the many directions that the spaces share nothing in drown the few that they share.
     Both are centred on the overlap's means; each covariance gets a ridge of `regularization` times
     its mean diagonal. Keeps the `dimensions` most correlated directions, or all where that is 0.
-    Hotelling, "Relations between two sets of variates", 1936.
+    Hotelling, "Relations between two sets of variates", 1936; the weights as in Gong et al., "A
+    multi-view embedding space", arXiv 1212.4522.
     """
     regularization = need_number(data, "regularization", "cca")
     source, target = data.source_overlap, data.target_overlap
@@ -35,15 +38,17 @@ def fit_cca(data: FitData) -> Connector:
         add_ridge(covariance(target, target, target_mean, target_mean), regularization)
     )
     between = covariance(source, target, source_mean, target_mean)
-    u, _, vt = torch.linalg.svd(whiten_source @ between @ whiten_target, full_matrices=False)
+    u, correlations, vt = torch.linalg.svd(whiten_source @ between @ whiten_target, full_matrices=False)
     kept = min(data.dimensions or u.shape[1], u.shape[1])
     return AffineConnector(
         {
             data.source_space: AffineMap(
-                input_dim=u.shape[0], matrix=whiten_source @ u[:, :kept], center=source_mean
+                input_dim=u.shape[0], matrix=whiten_source @ (u * correlations)[:, :kept], center=source_mean
             ),
             data.target_space: AffineMap(
-                input_dim=vt.shape[1], matrix=whiten_target @ vt[:kept].t(), center=target_mean
+                input_dim=vt.shape[1],
+                matrix=whiten_target @ (vt.t() * correlations)[:, :kept],
+                center=target_mean,
             ),
         },
         data.device,

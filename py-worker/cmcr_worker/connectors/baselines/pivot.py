@@ -11,7 +11,7 @@ from torch import Tensor
 from cmcr_worker.connectors.attention import attend
 from cmcr_worker.connectors.baselines.linear import AffineConnector, AffineMap
 from cmcr_worker.connectors.baselines.moments import column_mean
-from cmcr_worker.connectors.protocol import Connector, FitData, need_matrix, need_number
+from cmcr_worker.connectors.baselines.protocol import Connector, FitData, need_matrix, need_number
 from cmcr_worker.errors import unknown_name
 from cmcr_worker.retrieval.ranks import top_k
 from cmcr_worker.tensors.matrix import normalize_rows, require_matrix

@@ -6,7 +6,7 @@ import torch
 
 from cmcr_worker.connectors.baselines.linear import AffineConnector, AffineMap
 from cmcr_worker.connectors.baselines.moments import cross_moment
-from cmcr_worker.connectors.protocol import Connector, FitData
+from cmcr_worker.connectors.baselines.protocol import Connector, FitData
 
 
 def fit_relative(data: FitData) -> Connector:

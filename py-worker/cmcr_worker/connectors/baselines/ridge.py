@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cmcr_worker.connectors.baselines.linear import AffineConnector, AffineMap
 from cmcr_worker.connectors.baselines.moments import add_ridge, cross_moment
-from cmcr_worker.connectors.protocol import Connector, FitData, need_matrix, need_number
+from cmcr_worker.connectors.baselines.protocol import Connector, FitData, need_matrix, need_number
 
 
 def fit_ridge(data: FitData) -> Connector:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cmcr_worker.connectors.baselines.moments import column_mean
-from cmcr_worker.connectors.protocol import Connector
+from cmcr_worker.connectors.baselines.protocol import Connector
 from cmcr_worker.tensors.matrix import normalize_rows
 
 # Rows of a memory embedded at a time, so that only its mean is ever kept.

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Schedule } from "../../../src/config/compiled.js";
 import { evaluateSchedule } from "../../../src/connect/schedules.js";
 
-const value = fc.double({ min: 0, max: 1e3, noNaN: true });
+// Far from denormal numbers, where rounding is as large as the values.
+const value = fc.integer({ min: 0, max: 1_000_000 }).map((whole) => whole / 1000);
 const steps = fc.integer({ min: 1, max: 5000 });
 const kinds = fc.constantFrom("linear" as const, "cosine" as const);
 

@@ -88,6 +88,9 @@ export function estimateOf({ value, ci95 }: Estimate): Estimate {
 
 /** The mean of one value for each item. */
 export function meanStatistic(values: Float64Array): Statistic {
+  const [first = NaN] = values;
+  // Adding up equal values in another number would give an interval that is nothing but rounding.
+  if (values.every((value) => value === first)) return constantStatistic(first);
   const total = values.reduce((sum, value) => sum + value, 0);
   return {
     value: total / values.length,
@@ -97,6 +100,11 @@ export function meanStatistic(values: Float64Array): Statistic {
       return sum / values.length;
     },
   };
+}
+
+/** What no item changes. */
+export function constantStatistic(value: number): Statistic {
+  return { value, resample: () => value };
 }
 
 /** The sum of one value for each item over the sum of another; NaN where that is 0. */

@@ -1,7 +1,7 @@
 /** Zero-shot classification: items against one score per class. */
 
 import { type CmcrError, dataError } from "../errors.js";
-import { meanStatistic, type Statistic } from "./bootstrap.js";
+import { constantStatistic, meanStatistic, type Statistic } from "./bootstrap.js";
 import { notANumber, type ScoreMatrix } from "./ranks.js";
 
 /** What the scores say of each item. */
@@ -76,12 +76,11 @@ export function classificationStatistics({ ranks }: ClassOutcomes, truth: Uint32
   };
 }
 
-/** What guessing is expected to reach: k of the classes at a time, without an interval as it depends on no item. */
+/** What guessing is expected to reach: k of the classes at a time. No item changes it. */
 export function classificationChance(classes: number, ks: readonly number[]): Record<string, Statistic> {
-  const fixed = (value: number): Statistic => ({ value, resample: () => value });
   return {
-    ...Object.fromEntries(ks.map((k) => [`top${k}`, fixed(Math.min(1, k / classes))])),
-    meanPerClassRecall: fixed(1 / classes),
+    ...Object.fromEntries(ks.map((k) => [`top${k}`, constantStatistic(Math.min(1, k / classes))])),
+    meanPerClassRecall: constantStatistic(1 / classes),
   };
 }
 

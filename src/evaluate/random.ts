@@ -11,17 +11,18 @@ export interface Random {
 
 /**
  * xoshiro128** 1.1 of Blackman and Vigna (2021, "Scrambled linear pseudorandom
- * number generators"), its state filled by SplitMix32 from a seed below 2^53.
+ * number generators"), its state filled by SplitMix32 from the two halves of a seed below 2^53.
  */
 export function createRandom(seed: number): Random {
   if (!Number.isSafeInteger(seed) || seed < 0) throw new RangeError(`a seed is an integer from 0 to 2^53 - 1, not ${seed}`);
   const low = splitMix32(seed >>> 0);
-  const high = splitMix32(Math.floor(seed / 2 ** 32));
-  let a = low() ^ high();
-  let b = low() ^ high();
-  let c = low() ^ high();
+  // Begun elsewhere, so that the two streams differ where the two halves are equal.
+  const high = splitMix32(Math.floor(seed / 2 ** 32) ^ 0x6a09e667);
+  let a = low();
+  let b = low();
+  let c = high();
   // The state must not be all zero.
-  let d = (low() ^ high()) | 1;
+  let d = high() | 1;
 
   const uint32 = (): number => {
     const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;

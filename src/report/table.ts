@@ -7,7 +7,7 @@ import { COUNTED, formatMetric, higherIsBetter } from "../evaluate/metricNames.j
 import type { MethodEstimates, TaskMetrics } from "../evaluate/metricsFile.js";
 
 export interface TableOptions {
-  /** Characters to a line. Intervals go first when it is too narrow, then columns from the right. */
+  /** Characters to a line. When it is too narrow intervals become half-widths, then columns go from the right, then intervals. */
   readonly width: number;
   /** Whether the terminal shows colours. */
   readonly color: boolean;
@@ -55,31 +55,58 @@ export function renderTask(task: TaskMetrics, options: TableOptions): string {
 function caption({ name, task, queries, gallery, leftOut }: TaskMetrics, colors: Colors): string {
   const [rows, columns] = COUNTED[task];
   const counts = [count(queries, rows, leftOut.queries), count(gallery, columns, leftOut.gallery)].join(", ");
-  return `${colors.bold(name)}: ${task}, ${counts}. Brackets: 95 % intervals. *: best.`;
+  return `${colors.bold(name)}: ${task}, ${counts}.`;
 }
 
 function count(all: number, noun: string, leftOut: number): string {
   return `${all} ${noun}${leftOut > 0 ? ` (${leftOut} without a relevant one)` : ""}`;
 }
 
+/** How a value and its interval share a cell. */
+type Form = "brackets" | "half-width" | "value";
+
+/** With fewer columns than this, more of them are worth more than their intervals. */
+const COLUMNS_WITH_INTERVALS = 4;
+
+const LEGEND: Readonly<Record<Form, string>> = {
+  brackets: "Brackets: 95 % interval.",
+  "half-width": "±: half the width of the 95 % interval.",
+  value: "95 % intervals: in metrics.json.",
+};
+
 /** The widest of the forms that fits; else as many columns as fit, and a line that names those left out. */
 function renderMethods(methods: MethodEstimates, { width }: TableOptions, colors: Colors): string {
   const metrics = [...new Set(Object.values(methods).flatMap((estimates) => Object.keys(estimates)))];
-  const full = draw(methods, metrics, true, colors);
-  if (widthOf(full, colors) <= width) return full;
-  for (let shown = metrics.length; shown > 0; shown -= 1) {
-    const text = draw(methods, metrics.slice(0, shown), false, colors);
-    if (widthOf(text, colors) > width && shown > 1) continue;
-    const hidden = shown < metrics.length ? [wrap(`${metrics.slice(shown).join(", ")} in metrics.json: the terminal is too narrow for them.`, width, "")] : [];
-    return [text, ...hidden].join("\n");
-  }
-  return "";
+  const fewest = Math.min(COLUMNS_WITH_INTERVALS, metrics.length);
+  const choices: readonly (readonly [Form, number])[] = [
+    ["brackets", metrics.length],
+    ...downFrom(metrics.length, fewest).map((shown) => ["half-width", shown] as const),
+    ...downFrom(metrics.length, 1).map((shown) => ["value", shown] as const),
+  ];
+  const drawn = choices.map(([form, shown]) => () => ({ form, shown, text: draw(methods, metrics.slice(0, shown), form, colors) }));
+  const narrowest = drawn.at(-1)?.();
+  const chosen = firstFitting(drawn, ({ text }) => widthOf(text, colors) <= width) ?? narrowest;
+  if (chosen === undefined) return "no method was measured";
+  const hidden = chosen.shown < metrics.length ? ` Too narrow for ${metrics.slice(chosen.shown).join(", ")}: in metrics.json.` : "";
+  return `${chosen.text}\n${colors.dim(wrap(`*: best. ${LEGEND[chosen.form]}${hidden}`, width, ""))}`;
 }
 
-function draw(methods: MethodEstimates, metrics: readonly string[], intervals: boolean, colors: Colors): string {
+function downFrom(high: number, low: number): readonly number[] {
+  return Array.from({ length: Math.max(0, high - low + 1) }, (_, i) => high - i);
+}
+
+function firstFitting<T>(makers: readonly (() => T)[], fits: (made: T) => boolean): T | undefined {
+  for (const make of makers) {
+    const made = make();
+    if (fits(made)) return made;
+  }
+  return undefined;
+}
+
+function draw(methods: MethodEstimates, metrics: readonly string[], form: Form, colors: Colors): string {
   const best = new Map(metrics.map((metric) => [metric, bestValue(methods, metric)]));
   const table = new Table({
-    head: ["method", ...metrics],
+    head: ["method", ...metrics.map((metric) => `${metric} `)],
     chars: BORDERS,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
     colAligns: ["left", ...metrics.map(() => "right" as const)],
@@ -87,8 +114,8 @@ function draw(methods: MethodEstimates, metrics: readonly string[], intervals: b
   for (const [name, estimates] of Object.entries(methods)) {
     const cells = metrics.map((metric) => {
       const estimate = estimates[metric];
-      if (estimate === undefined) return " ";
-      const text = cell(metric, estimate, intervals);
+      if (estimate === undefined) return "- ";
+      const text = cell(metric, estimate, form);
       return estimate.value === best.get(metric) ? colors.green(colors.bold(`${text}*`)) : `${text} `;
     });
     table.push([name, ...cells]);
@@ -98,9 +125,11 @@ function draw(methods: MethodEstimates, metrics: readonly string[], intervals: b
   return [head, line, ...rows].join("\n");
 }
 
-function cell(metric: string, { value, ci95: [low, high] }: Estimate, intervals: boolean): string {
+function cell(metric: string, { value, ci95: [low, high] }: Estimate, form: Form): string {
   const text = formatMetric(metric, value);
-  return intervals ? `${text} [${formatMetric(metric, low)}, ${formatMetric(metric, high)}]` : text;
+  if (form === "value") return text;
+  if (form === "brackets") return `${text} [${formatMetric(metric, low)}, ${formatMetric(metric, high)}]`;
+  return `${text} ±${formatMetric(metric, (high - low) / 2).replace(/^0(?=\.\d{3})/, "")}`;
 }
 
 function bestValue(methods: MethodEstimates, metric: string): number | undefined {

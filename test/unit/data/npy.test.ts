@@ -105,7 +105,7 @@ describe("writing and reading back", () => {
     const seen: number[] = [];
     const lengths: number[] = [];
     for await (const block of readNpyBlocks(path, 2, { maxBytes: 24 })) {
-      seen.push(...block.data);
+      seen.push(...Array.from(block.data, Number));
       lengths.push(block.shape[0] ?? -1);
     }
     expect(seen).toEqual(Array.from({ length: 21 }, (_, i) => i));

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { EXIT } from "../../../src/errors.js";
+import { BASELINES } from "../../../src/evaluate/baselines.js";
+import { classOutcomes } from "../../../src/evaluate/classification.js";
+import { compareClassification, compareRetrieval, type RetrievalMethod } from "../../../src/evaluate/compare.js";
+import { expectedAveragePrecision } from "../../../src/evaluate/chance.js";
+import { formatMetric, higherIsBetter, PRIMARY_METRIC, TASKS } from "../../../src/evaluate/metricNames.js";
+import { metricsFile } from "../../../src/evaluate/metricsFile.js";
+import { createRandom } from "../../../src/evaluate/random.js";
+import { rankColumns, rankRows } from "../../../src/evaluate/ranks.js";
+import { relevanceFromLists, relevanceFromRows, reverseRelevance, type Relevance } from "../../../src/evaluate/relevance.js";
+
+const bootstrap = { resamples: 300, seed: 0 };
+
+/** Scores of noise, with the relevant pairs lifted. */
+function method(name: string, relevance: Relevance, lift: number, seed: number): RetrievalMethod {
+  const random = createRandom(seed);
+  const { queries, gallery, offsets, columns } = relevance;
+  const data = Float32Array.from({ length: queries * gallery }, () => random.uint32() / 2 ** 32);
+  for (let query = 0; query < queries; query += 1) {
+    for (const column of columns.subarray(offsets[query], offsets[query + 1])) data[query * gallery + column] = (data[query * gallery + column] ?? 0) + lift;
+  }
+  const scores = { data, rows: queries, columns: gallery };
+  return { kind: "ranked", name, forward: rankRows(scores, relevance, name), reverse: rankColumns(scores, reverseRelevance(relevance), name) };
+}
+
+const chance: RetrievalMethod = { kind: "chance", name: "chance" };
+const rows = relevanceFromRows(200, 200, "test");
+const retrieval = (methods: readonly RetrievalMethod[], relevance = rows) => compareRetrieval({ name: "sound-image", relevance, methods, ks: [1, 5], bootstrap });
+
+describe("methods side by side", () => {
+  it("make an entry of metrics.json", () => {
+    const task = retrieval([method("cmcr", rows, 0.5, 1), method("pivot", rows, 0.3, 2), chance]);
+    expect(task).toMatchObject({ name: "sound-image", task: "retrieval", queries: 200, gallery: 200, leftOut: { queries: 0, gallery: 0 } });
+    expect(Object.keys(task.results)).toEqual(["cmcr", "pivot", "chance"]);
+    expect(Object.keys(task.reverse ?? {})).toEqual(["cmcr", "pivot", "chance"]);
+    expect(Object.keys(task.results.cmcr ?? {})).toEqual(["R@1", "R@5", "mAP", "MRR", "medianRank"]);
+    expect(task.results.chance?.mAP?.value).toBeCloseTo(expectedAveragePrecision(200, 1), 12);
+    // Nothing but numbers may reach the file.
+    const file = metricsFile("digits", 0, [task]);
+    expect(JSON.parse(JSON.stringify(file))).toEqual(file);
+    for (const metrics of [...Object.values(task.results), ...Object.values(task.reverse ?? {})]) {
+      for (const { value, ci95 } of Object.values(metrics)) {
+        expect(ci95[0]).toBeLessThanOrEqual(value);
+        expect(ci95[1]).toBeGreaterThanOrEqual(value);
+      }
+    }
+  });
+
+  it("give the differences from the first, narrower than the methods' own intervals", () => {
+    // The same noise under both, so that the queries' luck is shared.
+    const { results, differences } = retrieval([method("cmcr", rows, 0.5, 1), method("pivot", rows, 0.48, 1)]);
+    expect(Object.keys(differences.results)).toEqual(["pivot"]);
+    const [difference, own, other] = [differences.results.pivot?.mAP, results.cmcr?.mAP, results.pivot?.mAP];
+    if (difference === undefined || own === undefined || other === undefined) throw new Error("mAP is missing");
+    expect(difference.value).toBeCloseTo(own.value - other.value, 12);
+    expect(difference.ci95[1] - difference.ci95[0]).toBeLessThan((own.ci95[1] - own.ci95[0]) / 2);
+  });
+
+  it("say which is better, whichever it is", () => {
+    const [strong, weak] = [method("cmcr", rows, 0.6, 1), method("pivot", rows, 0.2, 2)];
+    expect(retrieval([strong, weak, chance]).notes[0]).toMatch(/^Query to gallery: cmcr is 0\.\d{3} mAP above pivot, the best other method \(95 % interval 0\.\d{3} to 0\.\d{3}\)\.$/);
+    expect(retrieval([weak, strong, chance]).notes[0]).toMatch(/^Query to gallery: cmcr is 0\.\d{3} mAP above pivot \(95 % interval .*\): here the simpler method does better\.$/);
+    expect(retrieval([method("cmcr", rows, 0.4, 4), method("pivot", rows, 0.4, 5)]).notes[0]).toMatch(/cmcr and pivot, the best other method, cannot be told apart: cmcr minus pivot is -?0\.\d{3} mAP .*includes zero/);
+  });
+
+  it("name the best of several rivals, and never chance", () => {
+    const { notes } = retrieval([method("cmcr", rows, 0.6, 1), chance, method("pivot", rows, 0.1, 2), method("ridge", rows, 0.3, 3)]);
+    expect(notes.filter((note) => note.includes("ridge"))).toHaveLength(2);
+    expect(notes.join(" ")).not.toMatch(/pivot|chance/);
+  });
+
+  it("admit when nothing is shown beyond chance", () => {
+    const { notes } = retrieval([method("cmcr", rows, 0, 1), chance]);
+    expect(notes.some((note) => note.includes("not shown to do better than chance"))).toBe(true);
+  });
+
+  it("count what is left out, and say when little is left", () => {
+    const relevance = relevanceFromLists([[0], [], [1, 0], []], 4, 3, "test");
+    const task = retrieval([method("cmcr", relevance, 0.5, 1), chance], relevance);
+    expect(task).toMatchObject({ queries: 4, gallery: 3, leftOut: { queries: 2, gallery: 1 } });
+    expect(task.notes).toContain("2 of 4 queries have no relevant item and count in no metric.");
+    expect(task.notes).toContain("1 of 3 gallery items have no relevant item and count in no metric.");
+    expect(task.notes).toContain("Only 2 queries count: the intervals are wide, and rough.");
+  });
+
+  it("refuse a task in which nothing is relevant, and a name given twice", () => {
+    expect(() => retrieval([chance], relevanceFromLists([[], []], 2, 3, "test"))).toThrow(expect.objectContaining({ code: EXIT.data, reason: "NOTHING_RELEVANT" }));
+    expect(() => retrieval([chance, chance])).toThrow(/same name/);
+  });
+
+  it("compare classifiers", () => {
+    const truth = Uint32Array.from({ length: 120 }, (_, i) => i % 3);
+    const scores = (right: number) => Float64Array.from({ length: 360 }, (_, i) => Number(i % 3 === (Math.floor(i / 3) + (Math.floor(i / 3) % 10 < right ? 0 : 1)) % 3));
+    const outcomes = (right: number) => classOutcomes({ data: scores(right), rows: 120, columns: 3 }, truth, "test");
+    const task = compareClassification({
+      name: "shapes",
+      truth,
+      classes: 3,
+      methods: [
+        { kind: "scored", name: "cmcr", outcomes: outcomes(9) },
+        { kind: "scored", name: "ridge", outcomes: outcomes(5) },
+        { kind: "chance", name: "chance" },
+      ],
+      ks: [1, 3],
+      bootstrap,
+    });
+    expect(task).toMatchObject({ task: "classification", queries: 120, gallery: 3 });
+    expect(task.reverse).toBeUndefined();
+    expect(task.results.cmcr?.top1?.value).toBeCloseTo(0.9, 12);
+    expect(task.results.ridge?.top1?.value).toBeCloseTo(0.5, 12);
+    expect(task.results.chance?.top1).toEqual({ value: 1 / 3, ci95: [1 / 3, 1 / 3] });
+    expect(task.notes).toHaveLength(1);
+    expect(task.notes[0]).toMatch(/^cmcr is 0\.400 top1 above ridge/);
+  });
+
+  it("refuse a run with two tasks of one name", () => {
+    const task = retrieval([chance]);
+    expect(() => metricsFile("digits", 0, [task, task])).toThrow(/same name/);
+    expect(metricsFile("digits", 3, [])).toEqual({ schemaVersion: 1, run: "digits", seed: 3, tasks: [] });
+  });
+});
+
+describe("names", () => {
+  it("of metrics: which way is better, and how they are read", () => {
+    expect(TASKS.map((task) => higherIsBetter(PRIMARY_METRIC[task]))).toEqual([true, true, true, true]);
+    expect(higherIsBetter("medianRank")).toBe(false);
+    expect([formatMetric("mAP", 0.12345), formatMetric("medianRank", 2.5), formatMetric("medianRank", 12)]).toEqual(["0.123", "2.5", "12"]);
+  });
+
+  it("of baselines: each once, chance alone without the worker, and with no gap to close", () => {
+    expect(new Set(BASELINES.map(({ name }) => name)).size).toBe(BASELINES.length);
+    expect(BASELINES.filter(({ computed }) => computed === "expectation").map(({ name }) => name)).toEqual(["chance"]);
+    expect(BASELINES.filter(({ gap }) => !gap).map(({ name }) => name)).toEqual(["chance"]);
+    for (const { description } of BASELINES) expect(description).toMatch(/^[A-Z].*\.$/);
+  });
+});

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import type { MethodEstimates, TaskMetrics } from "../../../src/evaluate/metricsFile.js";
+import { renderTask } from "../../../src/report/table.js";
+
+const estimate = (value: number, low: number, high: number) => ({ value, ci95: [low, high] as const });
+const results: MethodEstimates = {
+  cmcr: { "R@1": estimate(0.272, 0.25, 0.294), "R@5": estimate(0.597, 0.57, 0.62), "R@10": estimate(0.7, 0.68, 0.72), mAP: estimate(0.419, 0.4, 0.438), medianRank: estimate(4, 3.5, 4) },
+  "pivot-two-sided": { "R@1": estimate(0.252, 0.23, 0.27), "R@5": estimate(0.6, 0.58, 0.62), "R@10": estimate(0.7, 0.68, 0.72), mAP: estimate(0.389, 0.37, 0.41), medianRank: estimate(5, 4, 5) },
+  chance: { "R@1": estimate(0.001, 0.001, 0.001), "R@5": estimate(0.005, 0.005, 0.005), "R@10": estimate(0.01, 0.01, 0.01), mAP: estimate(0.007, 0.007, 0.007), medianRank: estimate(500.5, 500.5, 500.5) },
+};
+const task: TaskMetrics = {
+  name: "sound-image",
+  task: "retrieval",
+  queries: 1000,
+  gallery: 990,
+  leftOut: { queries: 10, gallery: 0 },
+  results,
+  reverse: results,
+  differences: { results: {} },
+  notes: ["cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval 0.011 to 0.049)."],
+};
+const plain = (width: number, of = task) => renderTask(of, { width, color: false });
+const withoutColor = (text: string) => text.replace(/\u001b\[\d+m/g, "");
+
+describe("the table", () => {
+  it("shows intervals in brackets where there is room", () => {
+    expect(plain(140)).toMatchInlineSnapshot(`
+      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+
+      query to gallery
+      method                            R@1                    R@5                   R@10                    mAP             medianRank
+      ----------------------------------------------------------------------------------------------------------------------------------
+      cmcr             0.272 [0.250, 0.294]*  0.597 [0.570, 0.620]   0.700 [0.680, 0.720]*  0.419 [0.400, 0.438]*            4 [3.5, 4]*
+      pivot-two-sided  0.252 [0.230, 0.270]   0.600 [0.580, 0.620]*  0.700 [0.680, 0.720]*  0.389 [0.370, 0.410]               5 [4, 5]
+      chance           0.001 [0.001, 0.001]   0.005 [0.005, 0.005]   0.010 [0.010, 0.010]   0.007 [0.007, 0.007]   500.5 [500.5, 500.5]
+      *: best. Brackets: 95 % interval.
+
+      gallery to query
+      method                            R@1                    R@5                   R@10                    mAP             medianRank
+      ----------------------------------------------------------------------------------------------------------------------------------
+      cmcr             0.272 [0.250, 0.294]*  0.597 [0.570, 0.620]   0.700 [0.680, 0.720]*  0.419 [0.400, 0.438]*            4 [3.5, 4]*
+      pivot-two-sided  0.252 [0.230, 0.270]   0.600 [0.580, 0.620]*  0.700 [0.680, 0.720]*  0.389 [0.370, 0.410]               5 [4, 5]
+      chance           0.001 [0.001, 0.001]   0.005 [0.005, 0.005]   0.010 [0.010, 0.010]   0.007 [0.007, 0.007]   500.5 [500.5, 500.5]
+      *: best. Brackets: 95 % interval.
+
+      - cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval 0.011 to 0.049)."
+    `);
+  });
+
+  it("shows half-widths, then fewer columns, on a terminal of 80", () => {
+    expect(plain(80)).toMatchInlineSnapshot(`
+      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+
+      query to gallery
+      method                   R@1           R@5          R@10           mAP
+      -----------------------------------------------------------------------
+      cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
+      pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
+      chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
+      *: best. ±: half the width of the 95 % interval. Too narrow for medianRank: in
+      metrics.json.
+
+      gallery to query
+      method                   R@1           R@5          R@10           mAP
+      -----------------------------------------------------------------------
+      cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
+      pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
+      chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
+      *: best. ±: half the width of the 95 % interval. Too narrow for medianRank: in
+      metrics.json.
+
+      - cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval
+        0.011 to 0.049)."
+    `);
+  });
+
+  it("shows values alone when it is narrow", () => {
+    expect(plain(40)).toMatchInlineSnapshot(`
+      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+
+      query to gallery
+      method             R@1     R@5    R@10
+      ---------------------------------------
+      cmcr             0.272*  0.597   0.700*
+      pivot-two-sided  0.252   0.600*  0.700*
+      chance           0.001   0.005   0.010
+      *: best. 95 % intervals: in
+      metrics.json. Too narrow for mAP,
+      medianRank: in metrics.json.
+
+      gallery to query
+      method             R@1     R@5    R@10
+      ---------------------------------------
+      cmcr             0.272*  0.597   0.700*
+      pivot-two-sided  0.252   0.600*  0.700*
+      chance           0.001   0.005   0.010
+      *: best. 95 % intervals: in
+      metrics.json. Too narrow for mAP,
+      medianRank: in metrics.json.
+
+      - cmcr is 0.030 mAP above
+        pivot-two-sided, the best other method
+        (95 % interval 0.011 to 0.049)."
+    `);
+  });
+
+  it.each([200, 120, 100, 90, 80, 70, 60, 50, 40])("keeps within %i characters", (width) => {
+    for (const color of [false, true]) {
+      const [caption = "", ...lines] = withoutColor(renderTask(task, { width, color })).split("\n");
+      expect(caption).toContain("1000 queries (10 without a relevant one), 990 gallery items");
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+    }
+  });
+
+  it("says the same with colour as without", () => {
+    const colored = renderTask(task, { width: 100, color: true });
+    expect(colored).not.toBe(plain(100));
+    expect(withoutColor(colored)).toBe(plain(100));
+    expect(colored).toContain("\u001b[32m");
+  });
+
+  it("marks every best value, the lowest rank among them, and none where there is one method", () => {
+    const lines = plain(200).split("\n");
+    expect(lines.find((line) => line.startsWith("cmcr"))?.match(/\*/g)).toHaveLength(4);
+    expect(lines.find((line) => line.startsWith("pivot"))?.match(/\*/g)).toHaveLength(2);
+    const alone = plain(200, { ...task, results: { cmcr: results.cmcr ?? {} }, reverse: undefined as never });
+    expect(alone.split("\n").find((line) => line.startsWith("cmcr"))).not.toContain("*");
+  });
+
+  it("is one table where there is one direction, with a dash for what was not measured", () => {
+    const { reverse, ...oneWay } = task;
+    expect(reverse).toBeDefined();
+    const text = plain(200, { ...oneWay, results: { ...results, odd: { "R@1": estimate(0.5, 0.4, 0.6) } } });
+    expect(text).not.toContain("query to gallery");
+    expect(text.split("\n").find((line) => line.startsWith("odd"))).toMatch(/^odd +0\.500 \[0\.400, 0\.600\]\*( +-)+$/);
+  });
+});

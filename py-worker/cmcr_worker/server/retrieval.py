@@ -1,0 +1,81 @@
+"""RetrievalService: ranks, best matches and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import numpy as np
+from torch import Tensor
+
+from cmcr.v1 import retrieval_pb2, retrieval_pb2_grpc
+from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.retrieval.ranks import rank_relevant, score_blocks, top_k
+from cmcr_worker.server.flow import Call
+from cmcr_worker.server.state import WorkerState
+from cmcr_worker.server.status import streaming, unary
+from cmcr_worker.server.wire import to_wire, uint32
+from cmcr_worker.tensors.matrix import require_matrix
+
+
+class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):  # type: ignore[misc]
+    """Compares rows of two matrices of one space."""
+
+    def __init__(self, state: WorkerState) -> None:
+        self._state = state
+
+    @streaming
+    def Rank(
+        self, request: retrieval_pb2.RankRequest, context: grpc.ServicerContext
+    ) -> Iterator[retrieval_pb2.RankResponse]:
+        """Ranks of the relevant items, block of queries by block."""
+        queries, gallery = self._matrices(request.queries, request.gallery)
+        call = Call(context, self._state.stopping)
+        blocks = rank_relevant(
+            queries,
+            gallery,
+            uint32(request.offsets, field="offsets"),
+            uint32(request.columns, field="columns"),
+            device=self._state.device,
+            cancelled=call.cancelled,
+        )
+        for block in blocks:
+            yield retrieval_pb2.RankResponse(
+                ranks=block.ranks.astype("<u4").tobytes(), queries_done=block.last
+            )
+
+    @unary
+    def TopK(
+        self, request: retrieval_pb2.TopKRequest, context: grpc.ServicerContext
+    ) -> retrieval_pb2.TopKResponse:
+        """The best gallery rows of each query."""
+        queries, gallery = self._matrices(request.queries, request.gallery)
+        if request.rows:
+            rows = np.asarray(request.rows, dtype=np.int64)
+            if int(rows.max()) >= queries.shape[0]:
+                raise WorkerError(
+                    Reason.CONFIG_INVALID, f"row {rows.max()} is not below {queries.shape[0]}", subject="rows"
+                )
+            queries = queries[rows]
+        call = Call(context, self._state.stopping)
+        indices, scores = top_k(
+            queries, gallery, request.k, device=self._state.device, cancelled=call.cancelled
+        )
+        return retrieval_pb2.TopKResponse(indices=to_wire(indices), scores=to_wire(scores))
+
+    @streaming
+    def Score(
+        self, request: retrieval_pb2.ScoreRequest, context: grpc.ServicerContext
+    ) -> Iterator[retrieval_pb2.ScoreResponse]:
+        """The score matrix, block of rows by block."""
+        queries, gallery = self._matrices(request.queries, request.gallery)
+        call = Call(context, self._state.stopping)
+        for block in score_blocks(queries, gallery, device=self._state.device, cancelled=call.cancelled):
+            yield retrieval_pb2.ScoreResponse(scores=to_wire(block))
+
+    def _matrices(self, queries: str, gallery: str) -> tuple[Tensor, Tensor]:
+        right = require_matrix(self._state.tensors.get(gallery, field="gallery"), "gallery")
+        left = require_matrix(
+            self._state.tensors.get(queries, field="queries"), "queries", columns=right.shape[1]
+        )
+        return left, right

@@ -1,0 +1,106 @@
+"""From a WorkerError to a gRPC status with details, in one place for every call."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import torch
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from cmcr.v1 import error_pb2
+from cmcr_worker.errors import STATUS_OF_REASON, Reason, WorkerError
+from cmcr_worker.tensors.progress import Cancelled
+
+DETAILS_KEY = "grpc-status-details-bin"
+LOG = logging.getLogger("cmcr_worker")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def unary(method: Method) -> Method:
+    """Turns what a unary method raises into a status with details."""
+
+    @functools.wraps(method)
+    def wrapped(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(self, request, context)
+        except Exception as error:
+            abort(context, error)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def streaming(method: Method) -> Method:
+    """The same for a method that yields its responses."""
+
+    @functools.wraps(method)
+    def wrapped(self: Any, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        try:
+            yield from method(self, request, context)
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            abort(context, error)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def as_worker_error(error: Exception) -> WorkerError:
+    """Every exception as a WorkerError: those of memory and disk by their kind, the rest INTERNAL."""
+    if isinstance(error, WorkerError):
+        return error
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return WorkerError(
+            Reason.OUT_OF_MEMORY,
+            f"the device has too little memory: {str(error).splitlines()[0] if str(error) else 'allocation failed'}",
+            remedy="Use a smaller batch.",
+        )
+    if isinstance(error, OSError):
+        return WorkerError(
+            Reason.STORAGE_FAILED,
+            f"{error.strerror or error}: {error.filename or 'a file'}",
+            subject=str(error.filename or ""),
+            remedy="Check the free space and the permissions of that folder.",
+        )
+    return WorkerError(
+        Reason.INTERNAL,
+        f"a bug in the worker: {type(error).__name__}: {error}",
+        remedy="Please report it with the traceback in the log.",
+    )
+
+
+def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    """Ends the call with the error's status; always raises."""
+    if isinstance(error, Cancelled) or not context.is_active():
+        context.abort(grpc.StatusCode.CANCELLED, "cancelled")
+        raise AssertionError  # abort raises; this line is for the type checker
+    worker_error = as_worker_error(error)
+    code: grpc.StatusCode = getattr(grpc.StatusCode, STATUS_OF_REASON[worker_error.reason])
+    detail = error_pb2.ErrorDetail(
+        reason=int(worker_error.reason),
+        subject=worker_error.subject,
+        remedy=worker_error.remedy,
+        known_names=worker_error.known_names,
+        step=worker_error.step,
+    )
+    status = status_pb2.Status(code=code.value[0], message=worker_error.message)
+    status.details.append(_packed(detail))
+    if worker_error.reason is Reason.INTERNAL:
+        lines = traceback.format_exception(error)
+        LOG.error("%s", "".join(lines))
+        status.details.append(_packed(error_details_pb2.DebugInfo(stack_entries=lines)))
+    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
+    context.abort(code, worker_error.message)
+    raise AssertionError
+
+
+def _packed(message: Any) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

@@ -1,0 +1,116 @@
+import { MODALITIES, type Modality } from "../config/compiled.js";
+import { converse, DEADLINE_MS, unary } from "./calls.js";
+import type { Channel } from "./connection.js";
+import { destination, remoteTensor } from "./tensorClient.js";
+import type { EncoderDescription, EncoderSpec, GeneratedDescription, GeneratedSource, ItemBatch, OnProgress, RemoteTensor, ResultTarget } from "./types.js";
+import {
+  EncoderServiceClient,
+  type EncodeRequest,
+  type EncoderSpec as WireSpec,
+  type ItemBatch as WireBatch,
+  Modality as WireModality,
+} from "./gen/cmcr/v1/encoder.js";
+import type { TensorInfo } from "./gen/cmcr/v1/tensor.js";
+
+const WIRE_MODALITIES: Readonly<Record<Modality, WireModality>> = {
+  text: WireModality.MODALITY_TEXT,
+  image: WireModality.MODALITY_IMAGE,
+  audio: WireModality.MODALITY_AUDIO,
+  pointcloud: WireModality.MODALITY_POINTCLOUD,
+  video: WireModality.MODALITY_VIDEO,
+};
+
+/** Frozen encoders, and the generators of the built-in worlds. */
+export class EncoderClient {
+  readonly #client: EncoderServiceClient;
+  constructor(private readonly channel: Channel) {
+    this.#client = channel.client(EncoderServiceClient);
+  }
+
+  /** All that an encoder's embeddings depend on, without running it. */
+  async describe(spec: EncoderSpec): Promise<EncoderDescription> {
+    const answer = await unary(
+      this.channel.context,
+      "DescribeEncoder",
+      DEADLINE_MS.work,
+      this.#client.describeEncoder.bind(this.#client),
+      { encoder: wireSpec(spec) },
+    );
+    return {
+      dimension: answer.dimension,
+      modalities: MODALITIES.filter((name) => answer.modalities.includes(WIRE_MODALITIES[name])),
+      weightsSha256: answer.weightsSha256,
+      revision: answer.revision,
+      computeDtype: answer.computeDtype,
+    };
+  }
+
+  /** Embeds batches in the order given; rows are L2-normalised float32. */
+  async encode(
+    spec: EncoderSpec,
+    modality: Modality,
+    total: number,
+    batches: Iterable<ItemBatch> | AsyncIterable<ItemBatch>,
+    target: ResultTarget,
+    onProgress: OnProgress,
+  ): Promise<RemoteTensor> {
+    async function* messages(): AsyncGenerator<EncodeRequest> {
+      yield {
+        part: {
+          $case: "start",
+          value: { encoder: wireSpec(spec), modality: WIRE_MODALITIES[modality], total, destination: destination(target) },
+        },
+      };
+      for await (const batch of batches) yield { part: { $case: "batch", value: wireBatch(batch) } };
+    }
+    let result: TensorInfo | undefined;
+    await converse(
+      this.channel.context,
+      "Encode",
+      (metadata, options) => this.#client.encode(metadata, options),
+      messages(),
+      (message) => {
+        onProgress(message.rowsDone, total);
+        result = message.tensor ?? result;
+      },
+    );
+    return remoteTensor(result, "Encode");
+  }
+
+  /** Count, and for the first `count` items attributes and captions, of a generator's split. */
+  async describeGenerated(source: GeneratedSource, count: number): Promise<GeneratedDescription> {
+    const answer = await unary(
+      this.channel.context,
+      "DescribeGenerated",
+      DEADLINE_MS.work,
+      this.#client.describeGenerated.bind(this.#client),
+      { source, count },
+    );
+    return {
+      available: answer.available === 0 ? null : answer.available,
+      revision: answer.revision,
+      captions: answer.captions,
+      attributes: answer.attributes.map(({ name, values, labels }) => ({ name, values, labels: Uint32Array.from(labels) })),
+    };
+  }
+}
+
+function wireSpec(spec: EncoderSpec): WireSpec {
+  return {
+    provider: spec.provider,
+    model: spec.model,
+    checkpoint: spec.checkpoint ?? "",
+    optionsJson: JSON.stringify(spec.options),
+  };
+}
+
+function wireBatch(batch: ItemBatch): WireBatch {
+  switch (batch.kind) {
+    case "texts":
+      return { items: { $case: "texts", value: { texts: [...batch.texts] } } };
+    case "files":
+      return { items: { $case: "files", value: { paths: [...batch.paths] } } };
+    case "generated":
+      return { items: { $case: "generated", value: { source: batch.source, start: batch.start, count: batch.count } } };
+  }
+}

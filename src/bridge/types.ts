@@ -1,0 +1,163 @@
+/** What the rest of cmcr sees of the worker: plain types, nothing of gRPC. */
+
+import type { Modality } from "../config/compiled.js";
+import type { PlannedStep } from "../connect/plan.js";
+
+/** A matrix that the worker holds: (rows, dim). */
+export interface RemoteTensor {
+  readonly handle: string;
+  readonly rows: number;
+  readonly dim: number;
+}
+
+/** A connector that the worker holds. */
+export interface RemoteConnector {
+  readonly handle: string;
+  readonly outputDim: number;
+}
+
+/** Where a result goes: a .npy file that the worker writes whole, or its memory. */
+export type ResultTarget = { readonly path: string } | "memory";
+
+export interface WorkerInfo {
+  readonly protocolVersion: number;
+  readonly workerVersion: string;
+  readonly gitRevision: string;
+  readonly pythonVersion: string;
+  readonly torchVersion: string;
+  readonly cudaVersion: string;
+  readonly device: string;
+  readonly deviceName: string;
+  readonly threads: number;
+  readonly pid: number;
+  readonly encoders: readonly string[];
+  readonly connectors: readonly string[];
+  readonly heads: readonly string[];
+  readonly generators: readonly string[];
+  readonly roots: readonly string[];
+}
+
+export interface EncoderSpec {
+  readonly provider: string;
+  readonly model: string;
+  /** Other weights than the provider's own; absolute path. */
+  readonly checkpoint: string | null;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface EncoderDescription {
+  readonly dimension: number;
+  readonly modalities: readonly Modality[];
+  readonly weightsSha256: string;
+  readonly revision: string;
+  readonly computeDtype: string;
+}
+
+export interface GeneratedSource {
+  readonly generator: string;
+  readonly split: string;
+  readonly seed: number;
+}
+
+/** A batch of items to encode together. */
+export type ItemBatch =
+  | { readonly kind: "texts"; readonly texts: readonly string[] }
+  | { readonly kind: "files"; readonly paths: readonly string[] }
+  | { readonly kind: "generated"; readonly source: GeneratedSource; readonly start: number; readonly count: number };
+
+export interface GeneratedDescription {
+  /** Items in the split; null where there is no end. */
+  readonly available: number | null;
+  readonly revision: string;
+  readonly captions: readonly string[];
+  readonly attributes: readonly { readonly name: string; readonly values: readonly string[]; readonly labels: Uint32Array }[];
+}
+
+export type HeadLayer = { readonly kind: "linear"; readonly outputs: number } | { readonly kind: "batchnorm" | "relu" | "gelu" };
+
+export interface Head {
+  readonly preset: "audio-visual" | "three-d" | "layers";
+  readonly inputDim: number;
+  readonly outputDim: number;
+  readonly layers: readonly HeadLayer[];
+}
+
+export interface TrainingStart {
+  readonly runId: string;
+  readonly sides: readonly [TrainingSide, TrainingSide];
+  readonly initialization: "default" | "eye" | "xavier";
+  readonly seed: number;
+  readonly batchNorm: "together" | "apart";
+  readonly optimizer: {
+    readonly type: "adamw" | "adam" | "sgd";
+    readonly betas: readonly [number, number];
+    readonly epsilon: number;
+    readonly momentum: number;
+    readonly maxGradientNorm: number | null;
+  };
+}
+
+export interface TrainingSide {
+  readonly space: string;
+  readonly head: Head;
+  readonly overlap: RemoteTensor;
+  /** Null when no term of the loss uses the pseudo pairs. */
+  readonly pseudo: RemoteTensor | null;
+}
+
+/** What one step measured; loss terms are before weighting, null where left out. */
+export interface StepReport {
+  readonly step: number;
+  readonly loss: number;
+  readonly overlap: number | null;
+  readonly pseudo: number | null;
+  readonly intra: number | null;
+  /** L2 norm of each side's gradient, before clipping. */
+  readonly gradientNorms: readonly number[];
+  readonly seconds: number;
+}
+
+export interface TrainedProjectors {
+  /** The bytes of projectors.safetensors. */
+  readonly data: Buffer;
+  readonly sha256: string;
+  readonly steps: number;
+}
+
+export interface TrainingRequest {
+  readonly start: TrainingStart;
+  readonly steps: Iterable<PlannedStep>;
+  /** Steps that travel in one message. */
+  readonly stepsPerMessage: number;
+  readonly onReports: (reports: readonly StepReport[]) => void;
+}
+
+export interface FitRequest {
+  readonly method: string;
+  readonly sourceSpace: string;
+  readonly targetSpace: string;
+  readonly sourceOverlap: RemoteTensor;
+  readonly targetOverlap: RemoteTensor;
+  readonly sourcePseudo: RemoteTensor | null;
+  readonly targetPseudo: RemoteTensor | null;
+  readonly sourceMemory: RemoteTensor | null;
+  readonly targetMemory: RemoteTensor | null;
+  readonly temperature: number | null;
+  readonly regularization: number | null;
+  readonly dimensions: number | null;
+}
+
+/** Relevant gallery rows of every query, in compressed rows. */
+export interface Relevance {
+  readonly offsets: Uint32Array;
+  readonly columns: Uint32Array;
+}
+
+export interface ScoreBlock {
+  readonly firstRow: number;
+  readonly rows: number;
+  /** (rows, gallery), row-major. */
+  readonly scores: Float32Array;
+}
+
+export type OnProgress = (done: number, total: number) => void;

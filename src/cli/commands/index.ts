@@ -1,0 +1,15 @@
+import type { CommandModule } from "yargs";
+
+import { doctor } from "./doctor.js";
+import { encode } from "./encode.js";
+import { evaluate } from "./evaluate.js";
+import { init } from "./init.js";
+import { metrics } from "./metrics.js";
+import { project } from "./project.js";
+import { run } from "./run.js";
+import { schema } from "./schema.js";
+import { validate } from "./validate.js";
+import { worker } from "./worker.js";
+
+/** Every command, in the order of the help. */
+export const COMMANDS = [run, validate, init, schema, evaluate, metrics, encode, project, worker, doctor] as unknown as readonly CommandModule[];

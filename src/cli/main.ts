@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+
+import { EXIT } from "../errors.js";
+import { COMMANDS } from "./commands/index.js";
+import { fail } from "./failure.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const argv = hideBin(process.argv);
+const json = argv.includes("--json");
+
+const parser = yargs(argv)
+  .scriptName("cmcr")
+  .usage("$0 COMMAND\n\nConnects frozen contrastive spaces through the modality that they share.")
+  .version(version)
+  .alias("help", "h")
+  .strict()
+  .demandCommand(1, "Name a command.")
+  .recommendCommands()
+  .parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
+  .wrap(Math.min(100, process.stdout.columns || 100))
+  .exitProcess(false)
+  .fail((message: string | null, error: Error | undefined) => {
+    if (error !== undefined && message === null) throw error;
+    throw new UsageError(message ?? error?.message ?? "the command line is wrong");
+  });
+for (const command of COMMANDS) parser.command(command);
+
+/** Thrown when yargs refuses the command line. */
+class UsageError extends Error {}
+
+try {
+  await parser.parseAsync();
+} catch (error) {
+  if (error instanceof UsageError) {
+    const { usageError } = await import("../errors.js");
+    fail(usageError(`${error.message.trim()} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
+  } else fail(error, json);
+}
+process.exitCode ??= EXIT.success;

@@ -1,0 +1,109 @@
+import { rename, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+
+import { type CompiledSource, MODALITIES, type Modality } from "../config/compiled.js";
+import { listItems } from "../data/sources/registry.js";
+import { dataError, usageError } from "../errors.js";
+import { writeFileWhole } from "../store/files.js";
+import { PendingFolder } from "../store/pendingFolder.js";
+import { EMBEDDINGS, receiveAt } from "./context.js";
+import { ProgressMeter, type Reporter } from "./events.js";
+import { openWorker } from "./workers.js";
+
+/** The arguments of `cmcr encode`, as typed. */
+export interface EncodeRequest {
+  readonly encoder: string;
+  readonly model?: string | undefined;
+  readonly modality: string;
+  readonly input: string;
+  readonly out: string;
+  readonly checkpoint?: string | undefined;
+  readonly batchSize: string;
+  readonly device: string;
+  readonly threads: string;
+}
+
+/**
+ * Embeds a folder or a list into a folder of the store's layout: embeddings.npy,
+ * names.json and entry.json with checksums. The folder appears whole or not at all.
+ */
+export async function encodeInput(request: EncodeRequest, { signal, report }: { readonly signal: AbortSignal; readonly report: Reporter }): Promise<void> {
+  const modality = MODALITIES.find((name) => name === request.modality);
+  if (modality === undefined) throw wrong("modality", `expected one of ${MODALITIES.join(", ")}; found "${request.modality}"`);
+  const batchSize = positiveInteger("batch-size", request.batchSize);
+  const threads = positiveInteger("threads", request.threads);
+  if (request.encoder === "builtin" && request.model === undefined) throw wrong("model", "the provider builtin needs one, such as scenes-image-text");
+  const started = performance.now();
+  const input = resolve(request.input);
+  const out = resolve(request.out);
+  await refuseExisting(out);
+  const source = await sourceOf(input, modality);
+  const checkpoint = request.checkpoint === undefined ? null : resolve(request.checkpoint);
+  const pending = await PendingFolder.beside(out);
+  const worker = await openWorker({
+    settings: { device: request.device, threads, address: null },
+    roots: [pending.path, source.type === "folder" ? input : dirname(input), ...(checkpoint === null ? [] : [dirname(checkpoint)])],
+    signal,
+  }).catch(async (error: unknown) => {
+    await pending.discard();
+    throw error;
+  });
+  try {
+    const spec = { provider: request.encoder, model: request.model ?? "", checkpoint, options: {} };
+    const encoder = await worker.encoders.describe(spec);
+    const items = await listItems(source, {
+      modality,
+      place: request.input,
+      describeGenerated: (generated, count) => worker.encoders.describeGenerated(generated, count),
+      signal,
+    });
+    const meter = new ProgressMeter(report, "encode", basename(input), `${modality}s`);
+    const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
+      worker.encoders.encode(spec, modality, items.count, items.batches(batchSize), target, (done, total) => {
+        meter.update(done, total);
+      }),
+    );
+    await writeFileWhole(pending.file("names.json"), `${JSON.stringify(items.names)}\n`);
+    await pending.describe("encode", { provider: spec.provider, model: spec.model, ...encoder, modalities: [...encoder.modalities], modality, items: items.identity }, [EMBEDDINGS, "names.json"], {
+      rows: tensor.rows,
+      dim: tensor.dim,
+      dtype: "float32",
+    });
+    await rename(pending.path, out);
+    const seconds = (performance.now() - started) / 1000;
+    report({ event: "output", stage: "encode", output: `${tensor.rows} ${modality}s, ${tensor.dim} dimensions`, fromStore: false, seconds });
+    report({ event: "done", run: basename(out), folder: out, seconds });
+  } catch (error) {
+    await pending.discard();
+    throw error;
+  } finally {
+    await worker.close();
+  }
+}
+
+async function sourceOf(input: string, modality: Modality): Promise<CompiledSource> {
+  const status = await stat(input).catch((cause: unknown) => {
+    throw dataError(`${input} is not there.`, { reason: "DATA_MISSING", path: input, cause });
+  });
+  if (status.isDirectory()) return { type: "folder", path: input };
+  if (modality === "text") return { type: "lines", path: input };
+  throw wrong("input", `expected a folder of ${modality} files; found the file ${input}`);
+}
+
+async function refuseExisting(out: string): Promise<void> {
+  const there = await stat(out).then(
+    () => true,
+    () => false,
+  );
+  if (there) throw wrong("out", `${out} is there already, and is left as it is; name another folder`);
+}
+
+function positiveInteger(option: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw wrong(option, `expected a whole number from 1 on; found "${text}"`);
+  return number;
+}
+
+function wrong(option: string, message: string): Error {
+  return usageError(`--${option}: ${message}.`, { reason: "BAD_COMMAND_LINE", path: `--${option}` });
+}

@@ -1,0 +1,148 @@
+import { join, resolve } from "node:path";
+
+import { InterruptedError } from "../bridge/errors.js";
+import type { Worker } from "../bridge/worker.js";
+import type { CompiledExperiment } from "../config/compiled.js";
+import type { MetricsFile } from "../evaluate/metricsFile.js";
+import { fileSha256 } from "../store/checksums.js";
+import { writeFileWhole } from "../store/files.js";
+import { Store } from "../store/store.js";
+import type { OutputRecord, RunContext } from "./context.js";
+import type { Reporter, Stage } from "./events.js";
+import { RUN_FILES, RunFolder } from "./folder.js";
+import { programVersion, type RunManifest, type StageRecord } from "./manifest.js";
+import { connectStage } from "./stages/connect.js";
+import { encodeStage, neededViews } from "./stages/encode.js";
+import { enhanceStage } from "./stages/enhance.js";
+import { evaluateStage } from "./stages/evaluate.js";
+import { OpenTensors } from "./tensors.js";
+import { experimentRoots, openWorker } from "./workers.js";
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly report: Reporter;
+  /** Make every output again, whatever the store has. */
+  readonly fresh: boolean;
+}
+
+/** A finished run. */
+export interface RunResult {
+  readonly folder: string;
+  readonly metrics: MetricsFile;
+}
+
+/** Where the store of the runs in `out` is. */
+export function storeFolder(out: string): string {
+  return join(resolve(out), ".store");
+}
+
+/** Starts a run in a new folder of `out`. */
+export async function startRun(
+  experiment: CompiledExperiment,
+  options: RunOptions & { readonly out: string; readonly name: string; readonly source: string },
+): Promise<RunResult> {
+  const folder = await RunFolder.create(options.out, options.name, options.source, experiment);
+  return execute(folder, experiment, storeFolder(options.out), options);
+}
+
+/** Goes on with a run that was interrupted or has failed; whatever it finished is in the store. */
+export async function resumeRun(path: string, options: RunOptions): Promise<RunResult> {
+  const { folder, experiment } = await RunFolder.resume(path);
+  return execute(folder, experiment, storeFolder(join(folder.path, "..")), options);
+}
+
+async function execute(folder: RunFolder, experiment: CompiledExperiment, storeRoot: string, options: RunOptions): Promise<RunResult> {
+  const { report, signal } = options;
+  const started = performance.now();
+  const startedAt = new Date().toISOString();
+  const log: string[] = [];
+  report({ event: "run", run: folder.name, folder: folder.path });
+  let worker: Worker | undefined;
+  try {
+    const store = await Store.open(storeRoot);
+    worker = await openWorker({
+      settings: experiment.worker,
+      roots: [store.root, ...experimentRoots(experiment)],
+      signal,
+      onLine: (line) => log.push(line),
+    });
+    const { info } = worker;
+    report({
+      event: "worker",
+      device: info.device,
+      deviceName: info.deviceName,
+      torchVersion: info.torchVersion,
+      threads: info.threads,
+      pid: info.pid,
+    });
+    const records: OutputRecord[] = [];
+    const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records };
+    const { metrics, stages } = await runStages(context, folder);
+    await writeFileWhole(folder.file("metrics"), `${JSON.stringify(metrics, null, 2)}\n`);
+    const names = ["experiment", "resolved", "metrics", "projectors", "train"] as const;
+    const manifest: RunManifest = {
+      schemaVersion: 1,
+      run: folder.name,
+      status: "complete",
+      cmcr: await programVersion(),
+      worker: info,
+      seed: experiment.seed,
+      startedAt,
+      finishedAt: new Date().toISOString(),
+      stages,
+      outputs: records,
+      files: Object.fromEntries(await Promise.all(names.map(async (name) => [RUN_FILES[name], await fileSha256(folder.file(name))] as const))),
+    };
+    await writeFileWhole(folder.file("manifest"), `${JSON.stringify(manifest, null, 2)}\n`);
+    await folder.setState("complete");
+    report({ event: "metrics", metrics });
+    report({ event: "done", run: folder.name, folder: folder.path, seconds: (performance.now() - started) / 1000 });
+    return { folder: folder.path, metrics };
+  } catch (error) {
+    const interrupted = signal.aborted;
+    await folder.setState(interrupted ? "interrupted" : "failed", error instanceof Error ? error.message : String(error));
+    throw interrupted ? new InterruptedError(folder.path) : error;
+  } finally {
+    await worker?.close();
+    await folder.log(log);
+  }
+}
+
+async function runStages(context: RunContext, folder: RunFolder): Promise<{ metrics: MetricsFile; stages: readonly StageRecord[] }> {
+  const { experiment, worker } = context;
+  const stages: StageRecord[] = [];
+  const stage = async <T>(name: Stage, outputs: number, work: () => Promise<T>): Promise<T> => {
+    context.report({ event: "stage", stage: name, outputs });
+    const began = performance.now();
+    const before = context.records.length;
+    const result = await work();
+    const made = context.records.slice(before);
+    const record = {
+      stage: name,
+      seconds: (performance.now() - began) / 1000,
+      made: made.filter(({ fromStore }) => !fromStore).length,
+      fromStore: made.filter(({ fromStore }) => fromStore).length,
+    };
+    stages.push(record);
+    context.report({ event: "stage-end", ...record });
+    return result;
+  };
+
+  const tensors = new OpenTensors(worker);
+  const table = await stage("encode", neededViews(experiment).length, () => encodeStage(context));
+  const pseudo = await stage("enhance", 2, () => enhanceStage(context, table, tensors));
+  const connected = await stage("connect", 1, () => connectStage(context, table, pseudo, tensors));
+  await folder.take("projectors", connected.path(RUN_FILES.projectors));
+  await folder.take("train", connected.path(RUN_FILES.train));
+  const sha256 = connected.manifest.files[RUN_FILES.projectors]?.sha256 ?? "";
+  const metrics = await stage("evaluate", experiment.evaluate.length, () =>
+    evaluateStage(context, {
+      run: folder.name,
+      table,
+      pseudo,
+      tensors,
+      projectors: { path: connected.path(RUN_FILES.projectors), sha256 },
+    }),
+  );
+  return { metrics, stages };
+}

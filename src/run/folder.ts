@@ -1,0 +1,140 @@
+import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+
+import type { CompiledExperiment } from "../config/compiled.js";
+import { CmcrError, dataError, EXIT, usageError } from "../errors.js";
+import { syncFile, writeFileWhole } from "../store/files.js";
+import { isAlive } from "../store/processes.js";
+
+/** Where a run stands; `state.json` of its folder. Only a complete run has a manifest and metrics. */
+export interface RunState {
+  readonly status: "running" | "complete" | "failed" | "interrupted";
+  readonly run: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  /** Why it failed, as the user saw it. */
+  readonly error?: string;
+}
+
+/** Files of a run's folder. */
+export const RUN_FILES = {
+  experiment: "experiment.yaml",
+  resolved: "experiment.resolved.json",
+  state: "state.json",
+  manifest: "manifest.json",
+  metrics: "metrics.json",
+  train: "train.jsonl",
+  projectors: "projectors.safetensors",
+} as const;
+
+/** A run's folder, and the one run that writes into it. */
+export class RunFolder {
+  readonly #startedAt = new Date().toISOString();
+
+  private constructor(
+    readonly path: string,
+    /** The run's name: that of its folder. */
+    readonly name: string,
+  ) {}
+
+  /** Makes `out/NAME`, or `out/NAME-2` and so on where there is one already. */
+  static async create(out: string, name: string, source: string, experiment: CompiledExperiment): Promise<RunFolder> {
+    await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+      throw dataError(`the folder ${out} cannot be made. Choose another with --out.`, { reason: "UNWRITABLE", path: out, cause });
+    });
+    for (let number = 1; ; number += 1) {
+      const path = resolve(out, number === 1 ? name : `${name}-${number}`);
+      try {
+        await mkdir(path);
+      } catch (cause) {
+        if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") continue;
+        throw dataError(`the folder ${path} cannot be made. Choose another with --out.`, { reason: "UNWRITABLE", path, cause });
+      }
+      const folder = new RunFolder(path, basename(path));
+      await folder.setState("running");
+      await writeFileWhole(folder.file("experiment"), source);
+      await writeFileWhole(folder.file("resolved"), `${JSON.stringify(experiment, null, 2)}\n`);
+      return folder;
+    }
+  }
+
+  /** Opens an unfinished run to go on with it. Exit 2 when it is finished, running, or no run. */
+  static async resume(path: string): Promise<{ folder: RunFolder; experiment: CompiledExperiment }> {
+    const { state, experiment } = await readRun(path);
+    if (state.status === "complete") {
+      throw usageError(`the run ${path} is complete: there is nothing to resume.`, { reason: "RUN_COMPLETE", path });
+    }
+    if (state.status === "running" && state.pid !== process.pid && isAlive(state.pid)) {
+      throw usageError(`the run ${path} is being written by process ${state.pid}. Wait for it, or end it first.`, { reason: "RUN_IN_USE", path });
+    }
+    const folder = new RunFolder(resolve(path), basename(resolve(path)));
+    await folder.setState("running");
+    return { folder, experiment };
+  }
+
+  /** Absolute path of one of the run's files. */
+  file(name: keyof typeof RUN_FILES): string {
+    return join(this.path, RUN_FILES[name]);
+  }
+
+  /** Records where the run stands. */
+  async setState(status: RunState["status"], error?: string): Promise<void> {
+    const state: RunState = {
+      status,
+      run: this.name,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      ...(error === undefined ? {} : { error }),
+    };
+    await writeFileWhole(join(this.path, RUN_FILES.state), `${JSON.stringify(state, null, 2)}\n`);
+  }
+
+  /** Copies a finished output in from the store. */
+  async take(name: keyof typeof RUN_FILES, from: string): Promise<void> {
+    const aside = `${this.file(name)}.part`;
+    await copyFile(from, aside);
+    await syncFile(aside);
+    await rename(aside, this.file(name));
+  }
+
+  /** Adds a line to the worker's log. */
+  async log(lines: readonly string[]): Promise<void> {
+    if (lines.length > 0) await writeFile(join(this.path, "worker.log"), `${lines.join("\n")}\n`, { flag: "a" });
+  }
+}
+
+/** State and compiled experiment of a run's folder. Exit 2 when the folder is no run, 3 when it is damaged. */
+export async function readRun(path: string): Promise<{ state: RunState; experiment: CompiledExperiment }> {
+  const read = async (name: keyof typeof RUN_FILES): Promise<unknown> => {
+    const file = join(path, RUN_FILES[name]);
+    let text: string;
+    try {
+      text = await readFile(file, "utf8");
+    } catch (cause) {
+      throw usageError(`${path} is not a run: it has no ${RUN_FILES[name]}. Give the folder that "cmcr run" printed last.`, {
+        reason: "NOT_A_RUN",
+        path,
+        cause,
+      });
+    }
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw dataError(`${file} is damaged: it is not JSON.`, { reason: "CORRUPT", path: file, cause });
+    }
+  };
+  return { state: (await read("state")) as RunState, experiment: (await read("resolved")) as CompiledExperiment };
+}
+
+/** The same, of a run that must be complete. Exit 2 when it is not. */
+export async function readCompleteRun(path: string): Promise<{ state: RunState; experiment: CompiledExperiment }> {
+  const run = await readRun(path);
+  if (run.state.status !== "complete") {
+    throw new CmcrError(`the run ${path} is not complete (${run.state.status}). Finish it: cmcr run --resume ${path}`, {
+      code: EXIT.usage,
+      reason: "RUN_INCOMPLETE",
+      path,
+    });
+  }
+  return run;
+}

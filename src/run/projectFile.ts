@@ -1,0 +1,54 @@
+import { readFile, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+import { dataError, usageError } from "../errors.js";
+import { fileSha256 } from "../store/checksums.js";
+import { syncFile } from "../store/files.js";
+import { PendingFolder } from "../store/pendingFolder.js";
+import { receiveAt } from "./context.js";
+import { readCompleteRun, RUN_FILES } from "./folder.js";
+import type { RunManifest } from "./manifest.js";
+import { openWorker } from "./workers.js";
+
+/** The arguments of `cmcr project`. */
+export interface ProjectRequest {
+  readonly run: string;
+  readonly file: string;
+  readonly space: string;
+  readonly out: string;
+}
+
+/** Embeddings of a space, (n, d), into the run's joint space: a .npy (n, k), rows L2-normalised. */
+export async function projectFile(request: ProjectRequest, signal: AbortSignal): Promise<{ readonly out: string; readonly rows: number; readonly dim: number }> {
+  const folder = resolve(request.run);
+  const { experiment } = await readCompleteRun(folder);
+  const known = experiment.connect.sides.map(({ space }) => space);
+  if (!known.includes(request.space)) {
+    throw usageError(`--space: the run connects ${known.join(" and ")}; found "${request.space}".`, { reason: "UNKNOWN_NAME", path: "--space" });
+  }
+  const file = resolve(request.file);
+  const out = resolve(request.out);
+  const projectors = join(folder, RUN_FILES.projectors);
+  const manifest = JSON.parse(await readFile(join(folder, RUN_FILES.manifest), "utf8")) as RunManifest;
+  if ((await fileSha256(projectors, signal)) !== manifest.files[RUN_FILES.projectors]) {
+    throw dataError(`${projectors} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path: projectors });
+  }
+  const pending = await PendingFolder.beside(out);
+  const worker = await openWorker({ settings: experiment.worker, roots: [dirname(file), pending.path], signal }).catch(async (error: unknown) => {
+    await pending.discard();
+    throw error;
+  });
+  try {
+    const connector = await worker.connectors.loadProjectors(await readFile(projectors));
+    const source = worker.sharesFiles ? file : await worker.tensors.upload(file);
+    // Checks every value, and normalises: what training saw was normalised too.
+    const rows = await worker.tensors.import(source, null, "memory", () => undefined);
+    const tensor = await receiveAt(worker, pending.file("projected.npy"), (target) => worker.connectors.embed(connector, request.space, rows, null, target));
+    await syncFile(pending.file("projected.npy"));
+    await rename(pending.file("projected.npy"), out);
+    return { out, rows: tensor.rows, dim: tensor.dim };
+  } finally {
+    await worker.close();
+    await rm(pending.path, { recursive: true, force: true });
+  }
+}

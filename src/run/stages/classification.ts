@@ -1,0 +1,96 @@
+import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
+import type { CompiledClassification } from "../../config/compiled.js";
+import { labelsOf } from "../../data/labels.js";
+import { type ClassOutcomes, classColumns, classOutcomes } from "../../evaluate/classification.js";
+import { type ClassificationMethod, compareClassification } from "../../evaluate/compare.js";
+import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
+
+/** The classes of a task: the label of each, and the class that each prompt belongs to. */
+interface Classes {
+  readonly labels: Int32Array;
+  readonly ofPrompt: Uint32Array;
+}
+
+/** Zero-shot classification of the items by the projectors and by each baseline. */
+export async function evaluateClassification(
+  context: MethodContext,
+  task: CompiledClassification,
+  projectors: RemoteConnector,
+  seed: number,
+  onMethod: (done: number, total: number) => void,
+): Promise<TaskMetrics> {
+  const { experiment, worker } = context.run;
+  const items = context.table.get(task.query).rows;
+  const describe = worker.encoders.describeGenerated.bind(worker.encoders);
+  const collection = experiment.data[task.query.data];
+  if (collection === undefined) throw new Error(`no collection ${task.query.data}`);
+  const classes = await taskClasses(context, task);
+  const { values } = await labelsOf(collection, items, describe);
+  const truth = classColumns(values, classes.labels, `data.${task.query.data}.labels`);
+  const total = task.baselines.length + 1;
+  const outcomes = (method: Method) => outcomesOf(context, task, method, classes, truth);
+  const methods: ClassificationMethod[] = [{ kind: "scored", name: "cmcr", outcomes: await outcomes(projectorMethod(context, projectors)) }];
+  onMethod(1, total);
+  for (const baseline of task.baselines) {
+    if (baseline.method === "chance") methods.push({ kind: "chance", name: baseline.name });
+    else {
+      const method = await baselineMethod(context, baseline, task.query.space, task.classes.space);
+      methods.push({ kind: "scored", name: baseline.name, outcomes: await outcomes(method) });
+      await method.release();
+    }
+    onMethod(methods.length, total);
+  }
+  const { resamples } = task.bootstrap;
+  return compareClassification({
+    name: task.name,
+    truth,
+    classes: classes.labels.length,
+    methods,
+    ks: task.ks,
+    bootstrap: { seed, resamples },
+  });
+}
+
+/** Prompts of one label make one class; without labels each row is a class of its own. */
+async function taskClasses({ run: { experiment, worker }, table }: MethodContext, task: CompiledClassification): Promise<Classes> {
+  const rows = table.get(task.classes).rows;
+  const collection = experiment.data[task.classes.data];
+  if (collection?.labels == null) {
+    return { labels: Int32Array.from({ length: rows }, (_, row) => row), ofPrompt: Uint32Array.from({ length: rows }, (_, row) => row) };
+  }
+  const { values } = await labelsOf(collection, rows, worker.encoders.describeGenerated.bind(worker.encoders));
+  const labels = Int32Array.from(new Set(values)).sort();
+  return { labels, ofPrompt: classColumns(values, labels, `data.${collection.name}.labels`) };
+}
+
+async function outcomesOf(
+  { run: { worker }, tensors, table }: MethodContext,
+  task: CompiledClassification,
+  method: Method,
+  classes: Classes,
+  truth: Uint32Array,
+): Promise<ClassOutcomes> {
+  const held: RemoteTensor[] = [];
+  const hold = async (making: Promise<RemoteTensor>): Promise<RemoteTensor> => {
+    const tensor = await making;
+    held.push(tensor);
+    return tensor;
+  };
+  const average = (tensor: RemoteTensor) => hold(worker.tensors.average(tensor, classes.ofPrompt, classes.labels.length, "memory"));
+  const items = await hold(method.embed(task.query));
+  // A head has BatchNorm and ReLU in it, so the order of averaging and projecting matters.
+  const prompts =
+    task.average === "projected"
+      ? await average(await hold(method.embed(task.classes)))
+      : await hold(method.embedTensor(task.classes, await average(await tensors.get(table.get(task.classes)))));
+  const ranks = new Uint32Array(truth.length);
+  const predicted = new Uint32Array(truth.length);
+  await worker.retrieval.score(items, prompts, ({ firstRow, rows, scores }) => {
+    const block = classOutcomes({ rows, columns: prompts.rows, data: scores }, truth.subarray(firstRow, firstRow + rows), task.name, firstRow);
+    ranks.set(block.ranks, firstRow);
+    predicted.set(block.predicted, firstRow);
+  });
+  await worker.tensors.release(...held);
+  return { ranks, predicted };
+}

@@ -1,0 +1,164 @@
+
+import type { EncoderSpec } from "../../bridge/types.js";
+import type { CompiledCollection, CompiledExperiment, CompiledSpace, CompiledView } from "../../config/compiled.js";
+import { listItems } from "../../data/sources/registry.js";
+import { dataError, usageError } from "../../errors.js";
+import { fileSha256 } from "../../store/checksums.js";
+import { writeFileWhole } from "../../store/files.js";
+import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
+
+/** Raised when the import of a user's file would give other bytes than before. */
+const IMPORT_VERSION = 1;
+/** Items that go through an encoder together. */
+const BATCH_SIZE = 256;
+const NAMES = "names.json";
+
+/** The embeddings of every collection in every space that the experiment looks at it from. */
+export class EmbeddingTable {
+  readonly #matrices = new Map<string, StoredMatrix>();
+
+  set(view: CompiledView, matrix: StoredMatrix): void {
+    this.#matrices.set(viewName(view), matrix);
+  }
+
+  /** The embeddings of a view; the encode stage has made all that the experiment names. */
+  get(view: CompiledView): StoredMatrix {
+    const matrix = this.#matrices.get(viewName(view));
+    if (matrix === undefined) throw new Error(`no embeddings of ${viewName(view)}`);
+    return matrix;
+  }
+}
+
+/** Every (collection, space) that the experiment needs, each once, in a stable order. */
+export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "connect" | "evaluate">): readonly CompiledView[] {
+  const views: CompiledView[] = connect.sides.flatMap(({ space, memory }) => [
+    { data: connect.overlap, space },
+    { data: memory, space },
+  ]);
+  for (const task of evaluate) views.push(task.query, task.task === "retrieval" ? task.gallery : task.classes);
+  return [...new Map(views.map((view) => [viewName(view), view])).values()];
+}
+
+/** Embeds or imports everything that the experiment needs. */
+export async function encodeStage(context: RunContext): Promise<EmbeddingTable> {
+  const table = new EmbeddingTable();
+  const { spaces, data } = context.experiment;
+  for (const view of neededViews(context.experiment)) {
+    const collection = data[view.data];
+    const space = spaces[view.space];
+    if (collection === undefined || space === undefined) throw new Error(`the experiment has no ${viewName(view)}`);
+    table.set(view, await embeddingsOf(context, collection, space));
+  }
+  checkDimensions(context.experiment, table);
+  return table;
+}
+
+async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
+  const given = collection.embeddings[space.name];
+  if (given !== undefined) return imported(context, collection.name, space.name, given);
+  return encoded(context, collection, space);
+}
+
+async function imported(context: RunContext, collection: string, space: string, path: string): Promise<StoredMatrix> {
+  const { worker, signal } = context;
+  const sha256 = await fileSha256(path, signal);
+  const entry = await produce(context, {
+    stage: "encode",
+    output: `${collection} in ${space}`,
+    unit: "rows",
+    inputs: { kind: "import", version: IMPORT_VERSION, sha256 },
+    async make(pending, meter) {
+      const source = worker.sharesFiles ? path : await worker.tensors.upload(path);
+      const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
+        worker.tensors.import(source, null, target, (done, total) => {
+          meter.update(done, total);
+        }),
+      );
+      await worker.tensors.release(tensor);
+      return { files: [EMBEDDINGS], facts: { rows: tensor.rows, dim: tensor.dim, dtype: "float32", source: path } };
+    },
+  });
+  return storedMatrix(entry);
+}
+
+async function encoded(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
+  const { worker, signal } = context;
+  const { source, modality } = collection;
+  if (source === null || space.provider === "precomputed") throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
+  const spec = encoderSpec(space);
+  const encoder = await worker.encoders.describe(spec);
+  if (!encoder.modalities.includes(modality)) {
+    throw usageError(`the space ${space.name} embeds ${encoder.modalities.join(" and ")}; ${collection.name} is ${modality}.`, {
+      reason: "IMPOSSIBLE_VALUE",
+      path: `spaces.${space.name}`,
+    });
+  }
+  const items = await listItems(source, {
+    modality,
+    place: `data.${collection.name}.source`,
+    describeGenerated: (generated, count) => worker.encoders.describeGenerated(generated, count),
+    signal,
+  });
+  const entry = await produce(context, {
+    stage: "encode",
+    output: `${collection.name} in ${space.name}`,
+    unit: `${modality}s`,
+    inputs: {
+      kind: "encode",
+      provider: spec.provider,
+      model: spec.model,
+      weights: encoder.weightsSha256,
+      revision: encoder.revision,
+      computeDtype: encoder.computeDtype,
+      device: worker.info.device.replace(/:\d+$/, ""),
+      modality,
+      items: items.identity,
+    },
+    async make(pending, meter) {
+      const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
+        worker.encoders.encode(spec, modality, items.count, items.batches(BATCH_SIZE), target, (done, total) => {
+          meter.update(done, total);
+        }),
+      );
+      await worker.tensors.release(tensor);
+      const facts = { rows: tensor.rows, dim: tensor.dim, dtype: "float32" };
+      if (items.names === null) return { files: [EMBEDDINGS], facts };
+      await writeFileWhole(pending.file(NAMES), `${JSON.stringify(items.names)}\n`);
+      return { files: [EMBEDDINGS, NAMES], facts };
+    },
+  });
+  return storedMatrix(entry);
+}
+
+/** A space's encoder as the worker is asked for it. */
+export function encoderSpec(space: Exclude<CompiledSpace, { readonly provider: "precomputed" }>): EncoderSpec {
+  return { provider: space.provider, model: space.model, checkpoint: space.checkpoint, options: {} };
+}
+
+/** One space has one dimension, and the overlap the same items in both spaces. */
+function checkDimensions({ connect, evaluate }: CompiledExperiment, table: EmbeddingTable): void {
+  const [first, second] = connect.sides.map(({ space }) => table.get({ data: connect.overlap, space }));
+  if (first !== undefined && second !== undefined && first.rows !== second.rows) {
+    throw dataError(
+      `data.${connect.overlap}.embeddings: the overlap must hold the same items in both spaces; found ${first.rows} rows in ${connect.sides[0].space} and ${second.rows} in ${connect.sides[1].space}.`,
+      { reason: "SHAPE_MISMATCH", path: `data.${connect.overlap}.embeddings` },
+    );
+  }
+  const seen = new Map<string, { data: string; dim: number }>();
+  for (const view of neededViews({ connect, evaluate })) {
+    const { dim } = table.get(view);
+    const known = seen.get(view.space);
+    if (known === undefined) seen.set(view.space, { data: view.data, dim });
+    else if (known.dim !== dim) {
+      throw dataError(
+        `data.${view.data}.embeddings.${view.space}: expected ${known.dim} dimensions, as ${known.data} has in ${view.space}; found ${dim}.`,
+        { reason: "SHAPE_MISMATCH", path: `data.${view.data}.embeddings.${view.space}` },
+      );
+    }
+  }
+}
+
+function viewName({ data, space }: CompiledView): string {
+  return `${data} in ${space}`;
+}
+

@@ -1,0 +1,102 @@
+import { readFile } from "node:fs/promises";
+
+import type { RemoteConnector } from "../../bridge/types.js";
+import type { CompiledTask } from "../../config/compiled.js";
+import { dataError } from "../../errors.js";
+import { type MetricsFile, metricsFile, type TaskMetrics } from "../../evaluate/metricsFile.js";
+import { fileSha256, type Json } from "../../store/checksums.js";
+import { writeFileWhole } from "../../store/files.js";
+import { produce, type RunContext } from "../context.js";
+import type { OpenTensors } from "../tensors.js";
+import { evaluateClassification } from "./classification.js";
+import type { EmbeddingTable } from "./encode.js";
+import type { PseudoPairs } from "./enhance.js";
+import type { MethodContext } from "./methods.js";
+import { evaluateRetrieval } from "./retrieval.js";
+
+/** Raised when the evaluation would give other numbers than before. */
+const EVALUATION_VERSION = 1;
+const TASK_FILE = "task.json";
+
+type Evaluator<T extends CompiledTask> = (
+  context: MethodContext,
+  task: T,
+  projectors: RemoteConnector,
+  seed: number,
+  onMethod: (done: number, total: number) => void,
+) => Promise<TaskMetrics>;
+
+/** What evaluates each kind of task; a kind without a line here does not compile. */
+const EVALUATORS: { readonly [K in CompiledTask["task"]]: Evaluator<Extract<CompiledTask, { readonly task: K }>> } = {
+  retrieval: evaluateRetrieval,
+  classification: evaluateClassification,
+};
+
+/** What the evaluation needs beside the run's context. */
+export interface EvaluationInputs {
+  readonly run: string;
+  readonly table: EmbeddingTable;
+  readonly pseudo: PseudoPairs;
+  readonly tensors: OpenTensors;
+  /** Path and checksum of projectors.safetensors. */
+  readonly projectors: { readonly path: string; readonly sha256: string };
+}
+
+/** Evaluates every task by the projectors and by each of its baselines. */
+export async function evaluateStage(context: RunContext, inputs: EvaluationInputs): Promise<MetricsFile> {
+  const { experiment, worker } = context;
+  let loaded: Promise<RemoteConnector> | undefined;
+  const projectors = (): Promise<RemoteConnector> => (loaded ??= load(context, inputs.projectors));
+  const tasks: TaskMetrics[] = [];
+  for (const task of experiment.evaluate) {
+    const entry = await produce(context, {
+      stage: "evaluate",
+      output: task.name,
+      unit: "methods",
+      inputs: await taskInputs(context, inputs, task),
+      async make(pending, meter) {
+        const method: MethodContext = { run: context, table: inputs.table, pseudo: inputs.pseudo, tensors: inputs.tensors };
+        const evaluate = EVALUATORS[task.task] as Evaluator<CompiledTask>;
+        const metrics = await evaluate(method, task, await projectors(), experiment.seed, (done, total) => {
+          meter.update(done, total);
+        });
+        await writeFileWhole(pending.file(TASK_FILE), `${JSON.stringify(metrics, null, 2)}\n`);
+        return { files: [TASK_FILE], facts: {} };
+      },
+    });
+    tasks.push(JSON.parse(await readFile(entry.path(TASK_FILE), "utf8")) as TaskMetrics);
+  }
+  if (loaded !== undefined) await worker.connectors.release(await loaded);
+  return metricsFile(inputs.run, experiment.seed, tasks);
+}
+
+async function load({ worker }: RunContext, { path, sha256 }: EvaluationInputs["projectors"]): Promise<RemoteConnector> {
+  if ((await fileSha256(path)) !== sha256) {
+    throw dataError(`${path} does not match its checksum; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path });
+  }
+  return worker.connectors.loadProjectors(await readFile(path));
+}
+
+async function taskInputs({ experiment, worker, signal }: RunContext, { table, pseudo, projectors }: EvaluationInputs, task: CompiledTask): Promise<Json> {
+  const { overlap, sides } = experiment.connect;
+  const views = [task.query, task.task === "retrieval" ? task.gallery : task.classes];
+  const labels = async (data: string): Promise<Json> => {
+    const given = experiment.data[data]?.labels ?? null;
+    return given?.kind === "file" ? fileSha256(given.path, signal) : ((given?.attribute ?? null) as Json);
+  };
+  return {
+    version: EVALUATION_VERSION,
+    task: task as unknown as Json,
+    seed: experiment.seed,
+    projectors: projectors.sha256,
+    views: views.map((view) => table.get(view).sha256),
+    labels: await Promise.all(views.map(({ data }) => labels(data))),
+    relevance: task.task === "retrieval" && task.relevance.kind === "file" ? await fileSha256(task.relevance.path, signal) : null,
+    overlap: sides.map(({ space }) => table.get({ data: overlap, space }).sha256),
+    memories: sides.map(({ space, memory }) => table.get({ data: memory, space }).sha256),
+    pseudo: pseudo?.map(({ sha256 }) => sha256) ?? null,
+    torch: worker.info.torchVersion,
+    device: worker.info.device.replace(/:\d+$/, ""),
+  };
+}
+

@@ -1,0 +1,89 @@
+import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
+import type { CompiledBaseline, CompiledView } from "../../config/compiled.js";
+import type { RunContext } from "../context.js";
+import type { OpenTensors } from "../tensors.js";
+import type { EmbeddingTable } from "./encode.js";
+import type { PseudoPairs } from "./enhance.js";
+
+/** What the methods of an evaluation have in common. */
+export interface MethodContext {
+  readonly run: Pick<RunContext, "experiment" | "worker">;
+  readonly table: EmbeddingTable;
+  readonly pseudo: PseudoPairs;
+  readonly tensors: OpenTensors;
+}
+
+/** A method as an evaluation uses it: both sides' rows in one space, where the dot product compares them. */
+export interface Method {
+  /** Rows of a view in the method's joint space, L2-normalised; the caller releases them. */
+  embed(view: CompiledView): Promise<RemoteTensor>;
+  /** The same of other rows in the place of the view's own. */
+  embedTensor(view: CompiledView, rows: RemoteTensor): Promise<RemoteTensor>;
+  release(): Promise<void>;
+}
+
+/** The trained projectors. */
+export function projectorMethod({ run: { worker }, table, tensors }: MethodContext, projectors: RemoteConnector): Method {
+  const embedTensor: Method["embedTensor"] = (view, rows) => worker.connectors.embed(projectors, view.space, rows, null, "memory");
+  return {
+    embed: async (view) => embedTensor(view, await tensors.get(table.get(view))),
+    embedTensor,
+    release: () => Promise.resolve(),
+  };
+}
+
+/**
+ * A baseline that maps the space of `from` into that of `to`. It is fitted on the
+ * overlap and the memories alone: on nothing that the method itself does not see.
+ */
+export async function baselineMethod(context: MethodContext, baseline: CompiledBaseline, from: string, to: string): Promise<Method> {
+  const { worker, experiment } = context.run;
+  const { table, tensors } = context;
+  const source = await sideOf(context, from);
+  const target = await sideOf(context, to);
+  const connector = await worker.connectors.fit({
+    method: baseline.method,
+    sourceSpace: from,
+    targetSpace: to,
+    sourceOverlap: source.overlap,
+    targetOverlap: target.overlap,
+    sourcePseudo: source.pseudo,
+    targetPseudo: target.pseudo,
+    sourceMemory: source.memory,
+    targetMemory: target.memory,
+    temperature: baseline.temperature,
+    regularization: baseline.regularization,
+    dimensions: baseline.dimensions,
+  });
+  const embedTensor: Method["embedTensor"] = (view, rows) => {
+    const side = view.space === from ? source : target;
+    // The gap is that of the view's own modality: the memory's, unless it is the overlap's.
+    const isOverlap = experiment.data[view.data]?.modality === experiment.data[experiment.connect.overlap]?.modality;
+    const center = baseline.gap ? (isOverlap ? side.overlap : side.memory) : null;
+    return worker.connectors.embed(connector, view.space, rows, center, "memory");
+  };
+  return {
+    embed: async (view) => embedTensor(view, await tensors.get(table.get(view))),
+    embedTensor,
+    release: () => worker.connectors.release(connector),
+  };
+}
+
+interface Side {
+  readonly overlap: RemoteTensor;
+  readonly memory: RemoteTensor;
+  readonly pseudo: RemoteTensor | null;
+}
+
+async function sideOf({ run: { experiment }, table, pseudo, tensors }: MethodContext, space: string): Promise<Side> {
+  const { overlap, sides } = experiment.connect;
+  const index = sides.findIndex((side) => side.space === space);
+  const side = sides[index];
+  if (side === undefined) throw new Error(`${space} is not connected`);
+  const items = pseudo?.[index];
+  return {
+    overlap: await tensors.get(table.get({ data: overlap, space })),
+    memory: await tensors.get(table.get({ data: side.memory, space })),
+    pseudo: items === undefined ? null : await tensors.get(items),
+  };
+}

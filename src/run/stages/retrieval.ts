@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+
+import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
+import type { CompiledRetrieval } from "../../config/compiled.js";
+import { labelsOf } from "../../data/labels.js";
+import { dataError } from "../../errors.js";
+import { compareRetrieval, type RetrievalMethod } from "../../evaluate/compare.js";
+import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import { type Relevance, relevanceFromLabels, relevanceFromLists, relevanceFromRows, reverseRelevance } from "../../evaluate/relevance.js";
+import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
+
+/** Retrieval both ways round, by the projectors and by each baseline. */
+export async function evaluateRetrieval(
+  context: MethodContext,
+  task: CompiledRetrieval,
+  projectors: RemoteConnector,
+  seed: number,
+  onMethod: (done: number, total: number) => void,
+): Promise<TaskMetrics> {
+  const relevance = await taskRelevance(context, task);
+  const reversed = reverseRelevance(relevance);
+  const total = task.baselines.length + 1;
+  const methods: RetrievalMethod[] = [
+    { kind: "ranked", name: "cmcr", ...(await bothWays(context, task, relevance, reversed, projectorMethod(context, projectors), null)) },
+  ];
+  onMethod(1, total);
+  for (const baseline of task.baselines) {
+    if (baseline.method === "chance") methods.push({ kind: "chance", name: baseline.name });
+    else {
+      // A baseline maps the query into the gallery's space, so each way has a map of its own.
+      const there = await baselineMethod(context, baseline, task.query.space, task.gallery.space);
+      const back = await baselineMethod(context, baseline, task.gallery.space, task.query.space);
+      methods.push({ kind: "ranked", name: baseline.name, ...(await bothWays(context, task, relevance, reversed, there, back)) });
+      await there.release();
+      await back.release();
+    }
+    onMethod(methods.length, total);
+  }
+  const { resamples } = task.bootstrap;
+  return compareRetrieval({ name: task.name, relevance, methods, ks: task.ks, bootstrap: { seed, resamples } });
+}
+
+async function bothWays(
+  context: MethodContext,
+  task: CompiledRetrieval,
+  relevance: Relevance,
+  reversed: Relevance,
+  there: Method,
+  back: Method | null,
+): Promise<{ readonly forward: Uint32Array; readonly reverse: Uint32Array }> {
+  const { worker } = context.run;
+  const held: RemoteTensor[] = [];
+  const embed = async (method: Method, view: CompiledRetrieval["query"]): Promise<RemoteTensor> => {
+    const tensor = await method.embed(view);
+    held.push(tensor);
+    return tensor;
+  };
+  const queries = await embed(there, task.query);
+  const gallery = await embed(there, task.gallery);
+  const forward = await worker.retrieval.rank(queries, gallery, relevance);
+  const reverse =
+    back === null
+      ? await worker.retrieval.rank(gallery, queries, reversed)
+      : await worker.retrieval.rank(await embed(back, task.gallery), await embed(back, task.query), reversed);
+  await worker.tensors.release(...held);
+  return { forward, reverse };
+}
+
+async function taskRelevance({ run: { experiment, worker }, table }: MethodContext, task: CompiledRetrieval): Promise<Relevance> {
+  const queries = table.get(task.query).rows;
+  const gallery = table.get(task.gallery).rows;
+  const place = `evaluate.${task.name}.relevance`;
+  switch (task.relevance.kind) {
+    case "rows":
+      return relevanceFromRows(queries, gallery, place);
+    case "file":
+      return relevanceFromLists(await readLists(task.relevance.path), queries, gallery, task.relevance.path);
+    case "labels": {
+      const labels = async (data: string, rows: number) => {
+        const collection = experiment.data[data];
+        if (collection === undefined) throw new Error(`no collection ${data}`);
+        return (await labelsOf(collection, rows, (source, count) => worker.encoders.describeGenerated(source, count))).values;
+      };
+      return relevanceFromLabels(await labels(task.query.data, queries), await labels(task.gallery.data, gallery), place);
+    }
+  }
+}
+
+/** A JSON file of relevant gallery rows for each query. Exit 3 when it is missing or no JSON. */
+export async function readLists(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw dataError(`${path} cannot be read. Does it exist?`, { reason: "DATA_MISSING", path, cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw dataError(`${path} is not JSON (${cause instanceof Error ? cause.message : "unreadable"}). It holds a list of relevant rows for each query.`, {
+      reason: "CORRUPT",
+      path,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { fileSha256, type Json } from "./checksums.js";
+import { syncFolder } from "./files.js";
+import { ENTRY_FILE, entryKey, type EntryManifest, PendingFolder, sealOf } from "./pendingFolder.js";
+import { isAlive } from "./processes.js";
+
+/** A finished output. */
+export interface StoreEntry {
+  readonly folder: string;
+  readonly manifest: EntryManifest;
+  /** Absolute path of one of its files. */
+  path(name: string): string;
+}
+
+/** An entry found damaged, and removed so that it is made again. */
+export interface DamagedEntry {
+  readonly folder: string;
+  readonly problem: string;
+}
+
+/**
+ * Finished outputs, addressed by a hash of all that can change them: one folder
+ * each below `stage/`. An output is written aside and renamed when it is whole, and
+ * its checksums are compared every time it is taken out again.
+ */
+export class Store {
+  private constructor(readonly root: string) {}
+
+  /** Opens the store in `root`, making it, and clearing what earlier processes left half-written. */
+  static async open(root: string): Promise<Store> {
+    await mkdir(join(root, "pending"), { recursive: true });
+    const store = new Store(root);
+    await store.#clearAbandoned();
+    return store;
+  }
+
+  /**
+   * The finished output of these inputs, checksums compared, or null. One that does not
+   * match its checksums is removed; `onDamaged` hears of it, and null is returned.
+   */
+  async find(stage: string, inputs: Json, onDamaged: (entry: DamagedEntry) => void, signal?: AbortSignal): Promise<StoreEntry | null> {
+    const key = entryKey(stage, inputs);
+    const folder = join(this.root, stage, key);
+    let text: string;
+    try {
+      text = await readFile(join(folder, ENTRY_FILE), "utf8");
+    } catch {
+      return null;
+    }
+    const checked = await check(folder, key, text, signal);
+    if (typeof checked !== "string") return checked;
+    onDamaged({ folder, problem: checked });
+    await rm(folder, { recursive: true, force: true });
+    return null;
+  }
+
+  /** A folder to write an output into; nobody sees it before `commit`. */
+  begin(): Promise<PendingFolder> {
+    return PendingFolder.in(join(this.root, "pending"));
+  }
+
+  /** Describes a written output, and puts it where it is found. */
+  async commit(pending: PendingFolder, stage: string, inputs: Json, names: readonly string[], facts: Readonly<Record<string, Json>>): Promise<StoreEntry> {
+    const manifest = await pending.describe(stage, inputs, names, facts);
+    const stageFolder = join(this.root, stage);
+    await mkdir(stageFolder, { recursive: true });
+    const folder = join(stageFolder, manifest.key);
+    try {
+      await rename(pending.path, folder);
+    } catch (error) {
+      // Another run has finished the same output in the meantime, or it is made anew.
+      if (!isNotEmpty(error)) throw error;
+      await rm(folder, { recursive: true, force: true });
+      await rename(pending.path, folder);
+    }
+    await syncFolder(stageFolder);
+    return entry(folder, manifest);
+  }
+
+  /** Removes half-written outputs of processes that are gone. */
+  async #clearAbandoned(): Promise<void> {
+    const pending = join(this.root, "pending");
+    for (const name of await readdir(pending)) {
+      const pid = Number.parseInt(name, 10);
+      if (!Number.isInteger(pid) || !isAlive(pid)) await rm(join(pending, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** The entry, or what is wrong with it. */
+async function check(folder: string, key: string, text: string, signal: AbortSignal | undefined): Promise<StoreEntry | string> {
+  try {
+    const manifest = JSON.parse(text) as EntryManifest;
+    if (manifest.seal !== sealOf(manifest) || manifest.key !== key || entryKey(manifest.stage, manifest.inputs) !== key) return `${ENTRY_FILE} was changed`;
+    for (const [name, expected] of Object.entries(manifest.files)) {
+      const path = join(folder, name);
+      const { size } = await stat(path);
+      if (size !== expected.bytes) return `${name} has ${size} bytes in place of ${expected.bytes}`;
+      if ((await fileSha256(path, signal)) !== expected.sha256) return `${name} does not match its checksum`;
+    }
+    return entry(folder, manifest);
+  } catch (error) {
+    signal?.throwIfAborted();
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function entry(folder: string, manifest: EntryManifest): StoreEntry {
+  return { folder, manifest, path: (name) => join(folder, name) };
+}
+
+function isNotEmpty(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST");
+}

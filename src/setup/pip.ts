@@ -40,16 +40,17 @@ export function pipProgress(total: number, onLine: (line: string) => void): (out
   let seen = 0;
   return (output) => {
     const text = output.trim();
-    const collecting = /^(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9._-]+)/.exec(text);
-    if (collecting !== null) {
+    // `Processing` names a wheel on this machine.
+    const named = /^(?:Collecting|Requirement already satisfied:|Processing) (?:\S*\/)?([A-Za-z0-9._]+(?:-[A-Za-z]\w*)*)/.exec(text);
+    if (named !== null) {
       seen += 1;
-      onLine(`${collecting[1] ?? ""} (${Math.min(seen, total)} of ${total})`);
+      onLine(`${named[1] ?? ""} (${Math.min(seen, total)} of ${total})`);
     }
     const download = /^Downloading (\S+) \(([\d.]+ [MG]B)\)/.exec(text);
     // Small ones pass in a moment; a line for a large one says why it takes long.
     if (download !== null) onLine(`downloading ${(download[1] ?? "").split("/").at(-1) ?? ""} (${download[2] ?? ""})`);
     const installing = /^Installing collected packages: (.*)$/.exec(text);
-    if (installing !== null) onLine(`unpacking ${(installing[1] ?? "").split(", ").length} packages`);
+    if (installing !== null) onLine(`unpacking ${(installing[1] ?? "").split(", ").length} of ${total}`);
   };
 }
 

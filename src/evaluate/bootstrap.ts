@@ -5,7 +5,7 @@
  * same draws, so that differences between methods are paired.
  */
 
-import { createRandom } from "./random.js";
+import { randomSource } from "../connect/random.js";
 
 /** A number with its 95 percent interval, as metrics.json has it. */
 export interface Estimate {
@@ -55,12 +55,12 @@ export function bootstrap<Name extends string>(
   const { resamples, seed } = options;
   if (!Number.isInteger(resamples) || resamples < 1) throw new RangeError(`resamples is a positive integer, not ${resamples}`);
   const named = Object.entries<Statistic>(statistics).map(([name, statistic]) => ({ name, statistic, replicates: new Float64Array(resamples) }));
-  const random = createRandom(seed);
+  const random = randomSource(seed);
   const multiplicities = new Float64Array(count);
   for (let resample = 0; resample < resamples; resample += 1) {
     multiplicities.fill(0);
     for (let drawn = 0; drawn < count; drawn += 1) {
-      const item = random.below(count);
+      const item = random.nextBelow(count);
       multiplicities[item] = (multiplicities[item] ?? 0) + 1;
     }
     for (const { statistic, replicates } of named) replicates[resample] = statistic.resample(multiplicities);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { randomSource } from "../../../src/connect/random.js";
 import { chanceStatistics, expectedAveragePrecision, expectedRecall, expectedReciprocalRank, medianFirstRank } from "../../../src/evaluate/chance.js";
-import { createRandom } from "../../../src/evaluate/random.js";
 import { relevanceFromLabels } from "../../../src/evaluate/relevance.js";
 import { retrievalStatistics, retrievalValues } from "../../../src/evaluate/retrieval.js";
 
@@ -52,7 +52,7 @@ describe("chance of a task", () => {
   const relevance = relevanceFromLabels(queries, gallery, "test");
 
   it("is what random rankings reach, queries without relevant items left out", () => {
-    const random = createRandom(3);
+    const random = randomSource(3);
     const trials = 60;
     const sums: Record<string, number> = {};
     for (let trial = 0; trial < trials; trial += 1) {
@@ -60,7 +60,7 @@ describe("chance of a task", () => {
       for (let query = 0; query < relevance.queries; query += 1) {
         const [start = 0, end = 0] = relevance.offsets.subarray(query, query + 2);
         const drawn = new Set<number>();
-        while (drawn.size < end - start) drawn.add(random.below(40) + 1);
+        while (drawn.size < end - start) drawn.add(random.nextBelow(40) + 1);
         ranks.set([...drawn].sort((a, b) => a - b), start);
       }
       const statistics = retrievalStatistics(retrievalValues(relevance, ranks, [1, 5]));

@@ -4,11 +4,12 @@
  * build, and the worker's Python environment. Does only what is not done yet.
  */
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { buildReady, compile, generateStubs, stubsReady } from "./build.mjs";
 import { withLock } from "./lock.mjs";
 import { installPackages, packagesReady } from "./packages.mjs";
-import { endChildrenOnInterrupt } from "./process.mjs";
+import { INTERRUPTED, endChildrenOnInterrupt } from "./process.mjs";
 import { createProgress } from "./progress.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -74,7 +75,7 @@ export async function bootstrap({ dev = false, only = undefined } = {}) {
   const steps = only === undefined ? STEPS : STEPS.filter((step) => only.includes(step.name));
   if ((await pendingSteps(context, steps)).length === 0) return;
 
-  const progress = createProgress();
+  const progress = createProgress(interrupted.signal);
   const release = endChildrenOnInterrupt("Set-up interrupted. The same command carries on from here.", interrupted);
   const onWait = (pid) => progress.line(`Waiting for another set-up of this folder (process ${pid ?? "unknown"}) …`);
   const carryOut = async () => {
@@ -85,7 +86,11 @@ export async function bootstrap({ dev = false, only = undefined } = {}) {
     }
   };
   try {
-    await withLock(join(ROOT, ".setup", "bootstrap.lock"), carryOut, { onWait });
+    await withLock(join(ROOT, ".setup", "bootstrap.lock"), carryOut, { onWait, signal: interrupted.signal });
+  } catch (error) {
+    // Whatever failed, failed because it was ended; the message has been printed.
+    if (interrupted.signal.aborted) process.exit(INTERRUPTED);
+    throw error;
   } finally {
     release();
   }

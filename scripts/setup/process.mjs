@@ -6,6 +6,8 @@ import { dirname } from "node:path";
 import process from "node:process";
 
 const QUOTED_LINES = 15;
+/** The exit code of what Ctrl-C has ended. */
+export const INTERRUPTED = 130;
 const children = new Set();
 
 /** A step that failed for a reason that its message explains: printed without a stack trace. */
@@ -63,7 +65,7 @@ export async function runInForeground(command, args, { cwd, env = process.env })
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : 1)));
+      child.once("close", (code, signal) => resolve(code ?? (signal === "SIGINT" ? INTERRUPTED : 1)));
     });
   } finally {
     children.delete(child);
@@ -71,23 +73,20 @@ export async function runInForeground(command, args, { cwd, env = process.env })
 }
 
 /**
- * Ctrl-C and TERM end the children too, then this process with 130.
- * `controller` is aborted for what was started elsewhere. Gives back a function
- * that undoes this.
+ * On Ctrl-C and TERM: says `message`, aborts `controller`, ends the children. The
+ * step at work then fails, and its caller ends the process; one that hangs is
+ * left after four seconds. Gives back a function that undoes this.
  */
-export function endChildrenOnInterrupt(message, controller = new AbortController()) {
+export function endChildrenOnInterrupt(message, controller) {
   const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) return;
     process.stderr.write(`\n${message}\n`);
     controller.abort();
     for (const child of children) child.kill("SIGTERM");
-    const deadline = Date.now() + 4_000;
-    const wait = setInterval(() => {
-      if (children.size > 0 && Date.now() < deadline) return;
-      clearInterval(wait);
+    setTimeout(() => {
       for (const child of children) child.kill("SIGKILL");
-      process.exit(130);
-    }, 100);
+      process.exit(INTERRUPTED);
+    }, 4_000).unref();
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);

@@ -14,8 +14,8 @@ export function duration(ms) {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
 
-/** A reporter of steps; `stream` is stderr outside of tests. */
-export function createProgress(stream = process.stderr) {
+/** A reporter of steps; `stream` is stderr outside of tests. Once `signal` is aborted a step's failure is no news. */
+export function createProgress(signal, stream = process.stderr) {
   const terminal = stream.isTTY === true && process.env.CI === undefined;
   const clear = () => terminal && stream.write("\r\x1b[K");
   const line = (text) => {
@@ -45,7 +45,7 @@ export function createProgress(stream = process.stderr) {
       line(`${title}: done in ${elapsed()}`);
       return result;
     } catch (error) {
-      line(`${title}: failed after ${elapsed()}`);
+      if (!signal.aborted) line(`${title}: failed after ${elapsed()}`);
       throw error;
     } finally {
       clearInterval(timer);

@@ -15,13 +15,13 @@ export const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 /** A name that the file gives to something, or by which it refers to it. */
 export function nameField(description: string) {
   const phrase = "expected a name of up to 64 letters, digits, - and _ that begins with a letter or digit";
-  return z.string().regex(NAME, { error: phrase }).describe(description);
+  return z.string({ error: "expected a name" }).regex(NAME, { error: phrase }).describe(description);
 }
 
 /** The run's name, which becomes its folder's. */
 export function runNameField(description: string) {
   const phrase = "expected a name of up to 100 letters, digits, dots, - and _ that begins with a letter or digit";
-  return z.string().regex(RUN_NAME, { error: phrase }).describe(description);
+  return z.string({ error: "expected a name" }).regex(RUN_NAME, { error: phrase }).describe(description);
 }
 
 /** A file or folder, relative to the experiment file. */

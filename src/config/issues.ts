@@ -1,7 +1,7 @@
 import type { z } from "zod";
 
 import { knownFields } from "./knownFields.js";
-import { alternatives, describeValue, type FieldPath, type Mistake } from "./mistake.js";
+import { alternatives, describeValue, valueAt, type Mistake } from "./mistake.js";
 import { suggestion } from "./nearest.js";
 
 type Issue = z.core.$ZodIssue;
@@ -132,13 +132,4 @@ function choice(names: readonly string[]): string {
 function describeFully(value: unknown): string {
   const scalars = Array.isArray(value) && value.length <= 10 && value.every((item) => typeof item !== "object");
   return scalars ? JSON.stringify(value) : describeValue(value);
-}
-
-function valueAt(value: unknown, path: FieldPath): unknown {
-  let here = value;
-  for (const step of path) {
-    if (typeof here !== "object" || here === null || !Object.hasOwn(here, step)) return undefined;
-    here = (here as Readonly<Record<string | number, unknown>>)[step];
-  }
-  return here;
 }

@@ -38,7 +38,7 @@ export interface ParsedExperiment {
 export function parseExperiment(text: string, fileName: string, options: ParseOptions = {}): ParsedExperiment {
   const document = readDocument(text, fileName);
   const overrides = (options.set ?? []).map(readOverride);
-  const locate = locateWithOverrides(document.locate, overrides);
+  const locate = locateWithOverrides(document.locate, overrides, document.value);
   if (!isMap(document.value)) {
     const found = document.value === null ? "an empty file" : describeValue(document.value);
     throw mistakesError([{ path: [], reason: "WRONG_TYPE", expected: "an experiment, a map with version, name, spaces, data and connect", found }], locate);

@@ -40,6 +40,16 @@ export function pathText(path: FieldPath): string {
   return path.join(".");
 }
 
+/** What stands at a path of a plain value, or undefined. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
+  let here = value;
+  for (const step of path) {
+    if (typeof here !== "object" || here === null || !Object.hasOwn(here, step)) return undefined;
+    here = (here as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return here;
+}
+
 const LONGEST_VALUE = 60;
 
 /** How a value is named in an error, in a few words. */

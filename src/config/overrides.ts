@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 
-import { usageError } from "../errors.js";
-import { describeValue, pathText, type FieldPath, type Locate } from "./mistake.js";
+import { usageError, type CmcrError } from "../errors.js";
+import { describeValue, pathText, valueAt, type FieldPath, type Locate } from "./mistake.js";
 
 /** One `--set path.to.field=value`, read. */
 export interface Override {
@@ -21,7 +21,7 @@ export function readOverride(text: string): Override {
   const equals = text.indexOf("=");
   const path = equals < 0 ? [] : text.slice(0, equals).trim().split(".");
   if (path.length === 0 || path.some((step) => step === "")) {
-    throw usageError(`--set ${text}: expected path.to.field=value, such as connect.epochs=12`, { reason: "BAD_OVERRIDE", path: "--set" });
+    throw refused(text, "expected path.to.field=value, such as connect.epochs=12", { reason: "BAD_OVERRIDE", path: "--set" });
   }
   try {
     const value: unknown = parse(text.slice(equals + 1), { strict: true, uniqueKeys: true, logLevel: "error", prettyErrors: false, maxAliasCount: 0 });
@@ -29,12 +29,13 @@ export function readOverride(text: string): Override {
     return { text, path, value };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw usageError(`--set ${text}: expected a YAML value after =, found a mistake in it: ${why}`, {
-      reason: "BAD_YAML",
-      path: path.join("."),
-      cause: error,
-    });
+    throw refused(text, `expected a YAML value after =, found a mistake in it: ${why}`, { reason: "BAD_YAML", path: path.join("."), cause: error });
   }
+}
+
+function refused(text: string, why: string, options: { readonly reason: string; readonly path: string; readonly cause?: unknown }): CmcrError {
+  const message = `--set ${text}: ${why}`;
+  return usageError(message, { ...options, details: [message] });
 }
 
 /**
@@ -88,7 +89,7 @@ function setAt(root: unknown, override: Override): unknown {
 function asContainer(value: unknown, override: Override, depth: number): Container {
   if (typeof value === "object" && value !== null) return value as Container;
   const parent = pathText(override.path.slice(0, depth));
-  throw usageError(`--set ${override.text}: expected a map or a list at ${parent === "" ? "the root" : parent}, found ${describeValue(value)}`, {
+  throw refused(override.text, `expected a map or a list at ${parent === "" ? "the root" : parent}, found ${describeValue(value)}`, {
     reason: "UNKNOWN_FIELD",
     path: pathText(override.path),
   });
@@ -100,7 +101,7 @@ function keyOf(container: Container, step: string | number, override: Override, 
   if (index >= 0 && index < container.length) return index;
   const parent = pathText(override.path.slice(0, depth));
   const range = container.length === 0 ? "an empty list has none" : `0 to ${container.length - 1}`;
-  throw usageError(`--set ${override.text}: expected an index into ${parent} (${range}), found "${step}"`, {
+  throw refused(override.text, `expected an index into ${parent} (${range}), found "${step}"`, {
     reason: "UNKNOWN_FIELD",
     path: pathText(override.path),
   });
@@ -119,11 +120,17 @@ function overridingAt(overrides: readonly Override[], path: FieldPath): Override
   return overrides.findLast((override) => override.path.every((step, index) => step === String(path[index])));
 }
 
-/** Places of a file with overrides: what was set points to its `--set`, all else to its line. */
-export function locateWithOverrides(locate: Locate, overrides: readonly Override[]): Locate {
+/** Places of a file with overrides: what was set, or came to be by it, points to its `--set`; all else to its line. */
+export function locateWithOverrides(locate: Locate, overrides: readonly Override[], original: unknown): Locate {
   return (path, part) => {
-    const override = overridingAt(overrides, path);
+    const override = overridingAt(overrides, path) ?? creatingAt(overrides, path, original);
     if (override === undefined) return locate(path, part);
     return { text: `--set ${override.text}`, offset: Number.MAX_SAFE_INTEGER };
   };
+}
+
+/** The override that made a map which the file does not have, to put its value into. */
+function creatingAt(overrides: readonly Override[], path: FieldPath, original: unknown): Override | undefined {
+  const within = overrides.findLast((override) => path.every((step, index) => String(step) === override.path[index]));
+  return within === undefined || valueAt(original, path) !== undefined ? undefined : within;
 }

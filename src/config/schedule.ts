@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { Schedule } from "./compiled.js";
 import { fractionField, nonNegativeField, positiveField } from "./fields.js";
 
+const NO_SCHEDULE = { error: ({ code }: { readonly code: string }) => (code === "invalid_type" ? "expected a schedule" : undefined) };
+
 const KIND = "How the value changes over the training steps.";
 
 /** Makes the schema of a number within a field's limits. */
@@ -44,7 +46,7 @@ function scheduleKinds(number: NumberField) {
 export function scheduleField(description: string) {
   const { constant, linear, cosine, step, warmupCosine } = scheduleKinds(nonNegativeField);
   return z
-    .union([nonNegativeField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step, warmupCosine])])
+    .union([nonNegativeField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step, warmupCosine], NO_SCHEDULE)])
     .describe(description);
 }
 
@@ -52,7 +54,7 @@ export function scheduleField(description: string) {
 export function positiveScheduleField(description: string) {
   const { constant, linear, cosine, step } = scheduleKinds(positiveField);
   return z
-    .union([positiveField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step])])
+    .union([positiveField("The same value at every step."), z.discriminatedUnion("schedule", [constant, linear, cosine, step], NO_SCHEDULE)])
     .describe(description);
 }
 

@@ -104,13 +104,19 @@ function checkLoss(loss: UserLoss, fields: Partial<UserConnect>, context: CheckC
   }
 }
 
+/** The two sides' spaces; undefined when they are not two known ones, so that nothing else is held against them. */
+function connectedSpaces(sides: UserConnect["sides"] | undefined, context: CheckContext): string[] | undefined {
+  const spaces = new Set(sides?.map(({ space }) => space).filter((space) => context.spaces.has(space)));
+  return spaces.size === 2 ? [...spaces] : undefined;
+}
+
 function check(fields: Partial<UserConnect>, context: CheckContext) {
   const { sides, consistency } = fields;
   checkSides(fields, context);
   if (consistency !== undefined) checkConsistency(consistency, context);
   if (fields.loss !== undefined) checkLoss(fields.loss, fields, context);
   if (fields.optimizer !== undefined) checkOptimizer(fields.optimizer, [...path, "optimizer"], context);
-  const spaces = sides?.map(({ space }) => space);
+  const spaces = connectedSpaces(sides, context);
   if (fields.projector !== undefined && spaces !== undefined) checkProjector(fields.projector, spaces, [...path, "projector"], context);
   return { spaces, pseudoPairs: consistency === undefined ? undefined : consistency !== false && consistency.mode === "softmax" };
 }

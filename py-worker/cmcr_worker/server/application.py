@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -68,10 +69,17 @@ class RunningServer:
         if self.address.startswith("unix:"):
             Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)
 
+    def remove_folder(self) -> None:
+        """Removes the socket's folder if it is empty: the parent that made it for us is gone."""
+        if self.address.startswith("unix:"):
+            with contextlib.suppress(OSError):
+                Path(self.address.removeprefix("unix:")).parent.rmdir()
+
 
 def start_server(*, address: str, state: WorkerState) -> RunningServer:
     """Starts serving on `unix:/path` or on a loopback `host:port` (port 0: any)."""
     check_address(address)
+    _check_unused(address)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=CALL_THREADS, thread_name_prefix="call"),
         options=[
@@ -102,12 +110,7 @@ def start_server(*, address: str, state: WorkerState) -> RunningServer:
             if previous is not None:
                 os.umask(previous)
     except RuntimeError as error:
-        raise WorkerError(
-            Reason.CONFIG_INVALID,
-            f"cannot listen on {address}",
-            subject="--listen",
-            remedy="Is another worker using it, or does its folder not exist?",
-        ) from error
+        raise _cannot_listen(address) from error
     server.start()
     bound = address if address.startswith("unix:") else f"{address.rsplit(':', 1)[0]}:{port}"
     return RunningServer(server=server, state=state, address=bound)
@@ -135,6 +138,28 @@ def check_address(address: str) -> None:
         )
 
 
+def _check_unused(address: str) -> None:
+    """Refuses a socket that another worker answers on: gRPC would take it away from that one."""
+    if not address.startswith("unix:"):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address.removeprefix("unix:"))
+        except OSError:
+            return
+    raise _cannot_listen(address)
+
+
+def _cannot_listen(address: str) -> WorkerError:
+    return WorkerError(
+        Reason.CONFIG_INVALID,
+        f"cannot listen on {address}",
+        subject="--listen",
+        remedy="Is another worker using it, or does its folder not exist?",
+    )
+
+
 def serve(*, address: str, device: str, threads: int, roots: Sequence[Path], exit_with_stdin: bool) -> int:
     """Serves until a signal, or until standard input closes when that is asked for. Returns 0."""
     torch.set_num_threads(threads)
@@ -150,6 +175,8 @@ def serve(*, address: str, device: str, threads: int, roots: Sequence[Path], exi
     )
     ended.wait()
     running.stop(grace=1.0)
+    if exit_with_stdin:
+        running.remove_folder()
     # A trainer thread in the middle of a long operation must not keep the process.
     sys.stdout.flush()
     os._exit(0)

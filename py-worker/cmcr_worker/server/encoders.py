@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
@@ -29,7 +30,7 @@ BATCHES_AHEAD = 2
 DESCRIBED_AT_MOST = 1_000_000
 
 
-class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[misc]
+class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
     """Describes encoders and generators, and embeds items."""
 
     def __init__(self, state: WorkerState) -> None:
@@ -70,7 +71,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[m
                 raise WorkerError(
                     Reason.CONFIG_INVALID, "after the start message only batches may come", subject="part"
                 )
-            return self._items(message.batch, modality)
+            return self._items(message.batch, modality, start.total)
 
         done = 0
         with Sink(self._state, start.destination, (start.total, encoder.dimension)) as sink:
@@ -94,9 +95,10 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[m
         found.check(source.split)
         available = found.splits[source.split]
         if request.count > (DESCRIBED_AT_MOST if available is None else available):
+            most = DESCRIBED_AT_MOST if available is None else available
             raise WorkerError(
                 Reason.CONFIG_INVALID,
-                f"the split {source.split!r} has {available or DESCRIBED_AT_MOST} items to describe, not {request.count}",
+                f"the split {source.split!r} has {most} items to describe, not {request.count}",
                 subject="count",
             )
         indices = range(request.count)
@@ -128,7 +130,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[m
             raise WorkerError(Reason.CONFIG_INVALID, "expected a JSON object", subject="encoder.options_json")
         return provider(spec.provider), checkpoint, options
 
-    def _items(self, batch: encoder_pb2.ItemBatch, modality: str) -> list[Media]:
+    def _items(self, batch: encoder_pb2.ItemBatch, modality: str, total: int) -> list[Media]:
         kind = batch.WhichOneof("items")
         if kind == "texts":
             if modality != "text":
@@ -141,6 +143,9 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[m
             return [decode(self._state.path(path, field="files.paths")) for path in batch.files.paths]
         if kind == "generated":
             items = batch.generated
+            if items.count > total:
+                # Before any of them is made: a client's slip must not keep a thread busy for ever.
+                raise _wrong_total(total, items.count)
             source = items.source
             found = generator(source.generator)
             found.check(source.split)
@@ -149,9 +154,10 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):  # type: ignore[m
         raise WorkerError(Reason.CONFIG_INVALID, "a batch has no items", subject="items")
 
 
-def _encode(encoder: Encoder, modality: str, items: Sequence[Media]) -> np.ndarray:
+def _encode(encoder: Encoder, modality: str, items: Sequence[Media]) -> npt.NDArray[np.float32]:
     with torch.inference_mode():
-        return encoder.encode(modality, items).float().cpu().numpy()
+        rows: npt.NDArray[np.float32] = encoder.encode(modality, items).float().cpu().numpy()
+    return rows
 
 
 def _wrong_total(expected: int, found: int) -> WorkerError:

@@ -7,6 +7,7 @@ cancelled client is noticed while an operation is under way.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -100,10 +101,8 @@ def spawn(call: Call, channel: queue.Queue[Any], name: str, work: Callable[[], N
             pass
         except Exception as error:
             # The channel may be full and its reader slow; it may also be gone.
-            try:
+            with contextlib.suppress(Cancelled):
                 call.put(channel, Failed(error))
-            except Cancelled:
-                pass
 
     threading.Thread(target=run, name=name, daemon=True).start()
 

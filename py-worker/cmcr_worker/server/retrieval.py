@@ -17,8 +17,11 @@ from cmcr_worker.server.status import streaming, unary
 from cmcr_worker.server.wire import to_wire, uint32
 from cmcr_worker.tensors.matrix import require_matrix
 
+ANSWER_BYTES = 16 * 1024 * 1024
+"""Of the values in one message: a card's blocks are larger than a message may be."""
 
-class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):  # type: ignore[misc]
+
+class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):
     """Compares rows of two matrices of one space."""
 
     def __init__(self, state: WorkerState) -> None:
@@ -57,6 +60,14 @@ class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):  # type: ig
                     Reason.CONFIG_INVALID, f"row {rows.max()} is not below {queries.shape[0]}", subject="rows"
                 )
             queries = queries[rows]
+        size = 8 * queries.shape[0] * min(request.k, gallery.shape[0])
+        if size > ANSWER_BYTES:
+            raise WorkerError(
+                Reason.CONFIG_INVALID,
+                f"the answer would have {size} bytes; at most {ANSWER_BYTES} fit in one",
+                subject="k",
+                remedy="Ask for fewer rows at a time, or for a smaller k.",
+            )
         call = Call(context, self._state.stopping)
         indices, scores = top_k(
             queries, gallery, request.k, device=self._state.device, cancelled=call.cancelled
@@ -70,8 +81,10 @@ class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):  # type: ig
         """The score matrix, block of rows by block."""
         queries, gallery = self._matrices(request.queries, request.gallery)
         call = Call(context, self._state.stopping)
+        rows = max(1, ANSWER_BYTES // (4 * gallery.shape[0]))
         for block in score_blocks(queries, gallery, device=self._state.device, cancelled=call.cancelled):
-            yield retrieval_pb2.ScoreResponse(scores=to_wire(block))
+            for start in range(0, len(block), rows):
+                yield retrieval_pb2.ScoreResponse(scores=to_wire(block[start : start + rows]))
 
     def _matrices(self, queries: str, gallery: str) -> tuple[Tensor, Tensor]:
         right = require_matrix(self._state.tensors.get(gallery, field="gallery"), "gallery")

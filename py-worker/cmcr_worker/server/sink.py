@@ -15,6 +15,9 @@ from cmcr_worker.server.wire import TYPE_OF_DTYPE
 from cmcr_worker.tensors.matrix import Matrix
 from cmcr_worker.tensors.npy import NpyWriter, open_npy
 
+LARGEST_BYTES = 1 << 50
+"""Of a result; a larger one is a mistake in the request and not a matrix."""
+
 
 class Sink:
     """Takes the rows of one float32 matrix; a context manager that forgets all on an error."""
@@ -22,6 +25,12 @@ class Sink:
     def __init__(
         self, state: WorkerState, destination: tensor_pb2.Destination, shape: tuple[int, int]
     ) -> None:
+        if not (shape[0] > 0 and shape[0] * shape[1] * 4 <= LARGEST_BYTES):
+            raise WorkerError(
+                Reason.SHAPE_MISMATCH,
+                f"the result would have shape {shape}; expected at least one row and at most 2^50 bytes",
+                subject="destination",
+            )
         self._state = state
         self._shape = shape
         self._matrix: torch.Tensor | None = None

@@ -43,15 +43,21 @@ class WorkerState:
 
         Raises WorkerError PATH_FORBIDDEN, without saying whether the file exists.
         """
+        refusal = WorkerError(
+            Reason.PATH_FORBIDDEN,
+            f"{text!r} is not below a folder that this worker may use",
+            subject=field,
+            remedy="Start the worker with --root for that folder.",
+        )
         given = Path(text)
-        resolved = given.resolve()
-        if not given.is_absolute() or not any(resolved.is_relative_to(root) for root in self.roots):
-            raise WorkerError(
-                Reason.PATH_FORBIDDEN,
-                f"{text} is not below a folder that this worker may use",
-                subject=field,
-                remedy="Start the worker with --root for that folder.",
-            )
+        try:
+            resolved = given.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            # Links in a circle, or a zero byte: no place at all.
+            raise refusal from error
+        # A root itself is no file, and what is written beside it would lie outside.
+        if not given.is_absolute() or not any(root in resolved.parents for root in self.roots):
+            raise refusal
         return resolved
 
 

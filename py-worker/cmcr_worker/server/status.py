@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
@@ -18,6 +19,13 @@ from cmcr_worker.errors import STATUS_OF_REASON, Reason, WorkerError
 from cmcr_worker.tensors.progress import Cancelled
 
 DETAILS_KEY = "grpc-status-details-bin"
+
+DEBUG_BYTES = 3 * 1024
+"""Of the traceback in a status: all headers together may have 8 KiB, and base64 adds a third."""
+
+MESSAGE_CHARACTERS = 500
+
+FOLDERS = re.compile(r"(?:/[^\s/'\"]+)+/")
 LOG = logging.getLogger("cmcr_worker")
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -55,10 +63,11 @@ def as_worker_error(error: Exception) -> WorkerError:
     """Every exception as a WorkerError: those of memory and disk by their kind, the rest INTERNAL."""
     if isinstance(error, WorkerError):
         return error
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _is_cpu_allocation(error):
+        what = _without_folders(error) or "allocation failed"
         return WorkerError(
             Reason.OUT_OF_MEMORY,
-            f"the device has too little memory: {str(error).splitlines()[0] if str(error) else 'allocation failed'}",
+            f"the device has too little memory: {what}",
             remedy="Use a smaller batch.",
         )
     if isinstance(error, OSError):
@@ -70,7 +79,7 @@ def as_worker_error(error: Exception) -> WorkerError:
         )
     return WorkerError(
         Reason.INTERNAL,
-        f"a bug in the worker: {type(error).__name__}: {error}",
+        f"a bug in the worker: {type(error).__name__}: {_without_folders(error)}",
         remedy="Please report it with the traceback in the log.",
     )
 
@@ -83,7 +92,7 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     worker_error = as_worker_error(error)
     code: grpc.StatusCode = getattr(grpc.StatusCode, STATUS_OF_REASON[worker_error.reason])
     detail = error_pb2.ErrorDetail(
-        reason=int(worker_error.reason),
+        reason=f"ERROR_REASON_{worker_error.reason.name}",
         subject=worker_error.subject,
         remedy=worker_error.remedy,
         known_names=worker_error.known_names,
@@ -94,10 +103,33 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     if worker_error.reason is Reason.INTERNAL:
         lines = traceback.format_exception(error)
         LOG.error("%s", "".join(lines))
-        status.details.append(_packed(error_details_pb2.DebugInfo(stack_entries=lines)))
+        status.details.append(_packed(error_details_pb2.DebugInfo(stack_entries=_last(lines))))
     context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
     context.abort(code, worker_error.message)
     raise AssertionError
+
+
+def _is_cpu_allocation(error: Exception) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _without_folders(error: Exception) -> str:
+    """The first line of the error's text, its paths cut to their last part, and not too long for a header."""
+    text = str(error).strip().partition("\n")[0]
+    return FOLDERS.sub("…/", text)[:MESSAGE_CHARACTERS]
+
+
+def _last(lines: list[str]) -> list[str]:
+    """As many of the last entries as a header has room for; the log has all."""
+    kept: list[str] = []
+    room = DEBUG_BYTES
+    for line in reversed(lines):
+        room -= len(line.encode())
+        if room < 0:
+            break
+        kept.insert(0, line)
+    return kept
 
 
 def _packed(message: Any) -> any_pb2.Any:

@@ -23,7 +23,7 @@ from cmcr_worker.tensors.npy import open_npy
 from cmcr_worker.tensors.safetensors_file import open_safetensors
 
 
-class TensorService(tensor_pb2_grpc.TensorServiceServicer):  # type: ignore[misc]
+class TensorService(tensor_pb2_grpc.TensorServiceServicer):
     """Opens, takes, gives, imports and forgets matrices."""
 
     def __init__(self, state: WorkerState) -> None:
@@ -46,17 +46,28 @@ class TensorService(tensor_pb2_grpc.TensorServiceServicer):  # type: ignore[misc
             raise WorkerError(Reason.CONFIG_INVALID, "an upload begins with its header", subject="part")
         dtype = element_type(first.header.dtype, field="header.dtype")
         shape = tuple(int(size) for size in first.header.shape)
+        if len(shape) != 2 or 0 in shape:
+            raise WorkerError(
+                Reason.SHAPE_MISMATCH,
+                f"the upload has shape {shape}; expected (n, d) with at least one row and one column",
+                subject="header.shape",
+            )
         expected = math.prod(shape) * dtype.itemsize
         # Grows with what arrives, so that a header alone reserves nothing.
         data = bytearray()
         for message in request:
+            if message.WhichOneof("part") != "chunk":
+                raise WorkerError(
+                    Reason.CONFIG_INVALID, "after the header only chunks may come", subject="part"
+                )
             data += message.chunk
             if len(data) > expected:
                 break
         if len(data) != expected:
+            found = "more" if len(data) > expected else len(data)
             raise WorkerError(
                 Reason.SHAPE_MISMATCH,
-                f"shape {shape} of {dtype} needs {expected} bytes, and {'more' if len(data) > expected else len(data)} came",
+                f"shape {shape} of {dtype} needs {expected} bytes, and {found} came",
                 subject="header.shape",
             )
         matrix = np.frombuffer(data, dtype=dtype).reshape(shape)
@@ -105,6 +116,12 @@ class TensorService(tensor_pb2_grpc.TensorServiceServicer):  # type: ignore[misc
     ) -> tensor_pb2.AverageResponse:
         """Mean row of each group, normalised."""
         source = require_matrix(self._state.tensors.get(request.source, field="source"), "source")
+        if not 0 < request.groups <= source.shape[0]:
+            raise WorkerError(
+                Reason.CONFIG_INVALID,
+                f"{request.groups} groups cannot be made of {source.shape[0]} rows, each with at least one",
+                subject="groups",
+            )
         groups = row_numbers(request.group_of_row, request.groups, field="group_of_row")
         if len(groups) != source.shape[0]:
             raise WorkerError(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import queue
-from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from cmcr.v1 import connector_pb2
 from cmcr_worker.connectors.heads import HeadSpec, LayerSpec
@@ -16,23 +14,25 @@ from cmcr_worker.connectors.training import ProjectorTrainer
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.server.flow import Call, read_ahead, spawn
 from cmcr_worker.server.state import WorkerState
-from cmcr_worker.server.wire import CHUNK_BYTES
+from cmcr_worker.server.wire import CHUNK_BYTES, uint32
 
 BLOCKS_AHEAD = 4
 """Blocks of steps that wait for the trainer, so that it never waits for the network."""
 
 REPORTS_AHEAD = 64
 
-INITIALIZATIONS = {
+Number = TypeVar("Number", bound=int)
+
+INITIALIZATIONS: dict[int, str] = {
     connector_pb2.INITIALIZATION_DEFAULT: "default",
     connector_pb2.INITIALIZATION_EYE: "eye",
     connector_pb2.INITIALIZATION_XAVIER: "xavier",
 }
-BATCH_NORM_MODES = {
+BATCH_NORM_MODES: dict[int, str] = {
     connector_pb2.BATCH_NORM_MODE_TOGETHER: "together",
     connector_pb2.BATCH_NORM_MODE_APART: "apart",
 }
-OPTIMIZERS = {
+OPTIMIZERS: dict[int, str] = {
     connector_pb2.OPTIMIZER_KIND_ADAMW: "adamw",
     connector_pb2.OPTIMIZER_KIND_ADAM: "adam",
     connector_pb2.OPTIMIZER_KIND_SGD: "sgd",
@@ -112,7 +112,7 @@ def _plans(message: connector_pb2.TrainRequest) -> list[StepPlan]:
     return [
         StepPlan(
             number=step.number,
-            rows=np.frombuffer(step.rows, dtype="<u4"),
+            rows=uint32(step.rows, field=f"step {step.number}, rows"),
             noise_seed=step.noise_seed,
             learning_rate=step.learning_rate,
             weight_decay=step.weight_decay,
@@ -149,7 +149,7 @@ def _layer(layer: connector_pb2.Layer) -> LayerSpec:
     return LayerSpec(kind=kind.replace("_", ""))
 
 
-def _named(names: dict[int, str], number: int, field: str) -> str:
+def _named(names: Mapping[Number, str], number: Number, field: str) -> str:
     name = names.get(number)
     if name is None:
         raise WorkerError(Reason.CONFIG_INVALID, f"{number} is not a value of {field}", subject=field)

@@ -11,26 +11,28 @@ from cmcr_worker.errors import Reason, WorkerError
 CHUNK_BYTES = 1 << 20
 """Larger chunks are never clearly faster."""
 
-ELEMENT_TYPES: dict[int, np.dtype[np.generic]] = {
-    tensor_pb2.ELEMENT_TYPE_FLOAT16: np.dtype("<f2"),
-    tensor_pb2.ELEMENT_TYPE_FLOAT32: np.dtype("<f4"),
-    tensor_pb2.ELEMENT_TYPE_INT32: np.dtype("<i4"),
-    tensor_pb2.ELEMENT_TYPE_INT64: np.dtype("<i8"),
-    tensor_pb2.ELEMENT_TYPE_UINT32: np.dtype("<u4"),
+TYPE_OF_DTYPE: dict[np.dtype[np.generic], tensor_pb2.ElementType] = {
+    np.dtype("<f2"): tensor_pb2.ELEMENT_TYPE_FLOAT16,
+    np.dtype("<f4"): tensor_pb2.ELEMENT_TYPE_FLOAT32,
+    np.dtype("<i4"): tensor_pb2.ELEMENT_TYPE_INT32,
+    np.dtype("<i8"): tensor_pb2.ELEMENT_TYPE_INT64,
+    np.dtype("<u4"): tensor_pb2.ELEMENT_TYPE_UINT32,
 }
-TYPE_OF_DTYPE = {dtype: number for number, dtype in ELEMENT_TYPES.items()}
-
-MODALITY_NAMES: dict[int, str] = {
-    encoder_pb2.MODALITY_TEXT: "text",
-    encoder_pb2.MODALITY_IMAGE: "image",
-    encoder_pb2.MODALITY_AUDIO: "audio",
-    encoder_pb2.MODALITY_POINTCLOUD: "pointcloud",
-    encoder_pb2.MODALITY_VIDEO: "video",
+ELEMENT_TYPES: dict[tensor_pb2.ElementType, np.dtype[np.generic]] = {
+    number: dtype for dtype, number in TYPE_OF_DTYPE.items()
 }
-MODALITY_NUMBERS = {name: number for number, name in MODALITY_NAMES.items()}
+
+MODALITY_NUMBERS: dict[str, encoder_pb2.Modality] = {
+    "text": encoder_pb2.MODALITY_TEXT,
+    "image": encoder_pb2.MODALITY_IMAGE,
+    "audio": encoder_pb2.MODALITY_AUDIO,
+    "pointcloud": encoder_pb2.MODALITY_POINTCLOUD,
+    "video": encoder_pb2.MODALITY_VIDEO,
+}
+MODALITY_NAMES: dict[encoder_pb2.Modality, str] = {number: name for name, number in MODALITY_NUMBERS.items()}
 
 
-def element_type(number: int, *, field: str) -> np.dtype[np.generic]:
+def element_type(number: tensor_pb2.ElementType, *, field: str) -> np.dtype[np.generic]:
     """The numpy type of a wire element type; a WorkerError DTYPE_MISMATCH for an unknown one."""
     dtype = ELEMENT_TYPES.get(number)
     if dtype is None:
@@ -43,7 +45,7 @@ def element_type(number: int, *, field: str) -> np.dtype[np.generic]:
     return dtype
 
 
-def modality_name(number: int) -> str:
+def modality_name(number: encoder_pb2.Modality) -> str:
     """The name of a wire modality; a WorkerError CONFIG_INVALID for an unknown one."""
     name = MODALITY_NAMES.get(number)
     if name is None:

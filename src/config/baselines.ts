@@ -1,34 +1,13 @@
 import { z } from "zod";
 
+import { BASELINES } from "../evaluate/baselines.js";
 import type { CheckContext } from "./checks/context.js";
 import type { CompiledBaseline } from "./compiled.js";
 import { countField, positiveField } from "./fields.js";
 import type { FieldPath } from "./mistake.js";
 import { indexByName } from "./registry.js";
 
-interface BaselineDefinition {
-  readonly name: string;
-  /** Its parameters with their defaults; a field that is not here is not a parameter of it. Null: all dimensions. */
-  readonly parameters: { readonly temperature?: number; readonly regularization?: number; readonly dimensions?: null };
-  /** Whether `+gap` means something for it. */
-  readonly gap: boolean;
-  /** Whether it is fitted on the pseudo pairs that consistency makes. */
-  readonly pseudoPairs: boolean;
-}
-
-/** Every baseline. A new one is a line here, and its mathematics in the worker. */
-const BASELINES: readonly BaselineDefinition[] = [
-  { name: "chance", parameters: {}, gap: false, pseudoPairs: false },
-  { name: "pivot", parameters: {}, gap: true, pseudoPairs: false },
-  { name: "pivot-soft", parameters: { temperature: 0.05 }, gap: true, pseudoPairs: false },
-  { name: "pivot-two-sided", parameters: { temperature: 0.1 }, gap: true, pseudoPairs: false },
-  { name: "procrustes", parameters: {}, gap: true, pseudoPairs: false },
-  { name: "ridge", parameters: { regularization: 1e-2 }, gap: true, pseudoPairs: false },
-  { name: "relative", parameters: {}, gap: true, pseudoPairs: false },
-  { name: "cca", parameters: { regularization: 1e-2, dimensions: null }, gap: true, pseudoPairs: false },
-  { name: "memory-ridge", parameters: { regularization: 1e-2 }, gap: true, pseudoPairs: true },
-];
-
+/** Every baseline that a file can name. */
 export const baselines = indexByName("baseline", BASELINES);
 
 const GAP = "+gap";

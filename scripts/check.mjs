@@ -38,7 +38,7 @@ const CHECKS = [
   { group: "lint", name: "ruff check", run: () => ruff("check") },
   { group: "lint", name: "ruff format", run: () => ruff("format", "--check") },
   { group: "types", name: "tsc", run: () => node("typescript/bin/tsc", "--noEmit") },
-  { group: "types", name: "mypy", run: () => runPython("-m", "mypy") },
+  { group: "types", name: "mypy", run: () => runPython("-m", "mypy", "cmcr_worker", "../scripts/python") },
 ];
 
 const GROUPS = [...new Set(CHECKS.map((check) => check.group))];

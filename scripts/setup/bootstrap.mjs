@@ -47,8 +47,9 @@ export const STEPS = [
       return (await workerEnvironment({ dev })).state === "ready";
     },
     run: async ({ root, dev, signal }, onLine) => {
-      const { installWorker } = await compiled(root, "install.js");
-      await installWorker({ torch: "auto", dev, onLine, signal });
+      const { describeVersions, installWorker } = await compiled(root, "install.js");
+      const versions = await installWorker({ torch: "auto", dev, onLine, signal });
+      if (versions !== undefined) onLine(describeVersions(versions));
     },
   },
 ];

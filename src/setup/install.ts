@@ -1,5 +1,6 @@
 /** Installing the worker's Python environment, from nothing or on top of what is there. */
 import { mkdirSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CmcrError, EXIT } from "../errors.js";
 import { withLock } from "../../scripts/setup/lock.mjs";
@@ -78,7 +79,8 @@ export function satisfies(installed: Readonly<Record<string, string>>, pins: Rea
 async function createEnvironment(context: InstallationContext, python: Interpreter): Promise<void> {
   const { paths } = context;
   context.onLine(`making a virtual environment with Python ${python.version.join(".")}`);
-  rmSync(paths.environment, { recursive: true, force: true });
+  // Tens of thousands of files: done at once, Ctrl-C would go unheard meanwhile.
+  await rm(paths.environment, { recursive: true, force: true });
   mkdirSync(paths.environment, { recursive: true });
   writeFileSync(paths.unfinished, "");
   await runCommand(python.executable, ["-I", "-m", "venv", paths.environment], {
@@ -165,7 +167,6 @@ export async function installWorker(options: InstallOptions): Promise<WorkerVers
     const current = packageProblems(paths, options.dev === true).state === "ready" && sameBuild && options.python === undefined;
     const versions = current ? undefined : await install(context, options);
     await generatePythonStubs(context);
-    if (versions !== undefined) options.onLine(describeVersions(versions));
     return versions;
   };
   try {

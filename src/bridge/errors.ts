@@ -81,8 +81,7 @@ export function fromServiceError(error: ServiceError, call: string): CmcrError {
   const reason = detail === undefined ? undefined : reasonName(detail.reason);
   if (detail !== undefined && reason !== undefined) {
     const remedy = detail.remedy === "" ? "" : ` ${detail.remedy}`;
-    const step = detail.step === undefined ? "" : ` at step ${detail.step}`;
-    return new WorkerCallError(`${sentence(error.details + step)}${remedy}`, {
+    return new WorkerCallError(`${sentence(error.details)}${remedy}`, {
       code: EXIT_OF_REASON[reason],
       reason: reason.replace("ERROR_REASON_", ""),
       ...(detail.subject === "" ? {} : { path: detail.subject }),

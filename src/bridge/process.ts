@@ -28,6 +28,8 @@ export interface WorkerProcessOptions {
 /** How long a worker may take to end after SIGTERM before it is killed. */
 const TERM_GRACE_MS = 2_000;
 const TAIL_LINES = 20;
+/** How the worker begins the one line that it prints when it refuses its arguments. */
+const REFUSAL = "cmcr_worker: cannot start: ";
 
 /**
  * A worker in a process group of its own, so that a terminal's Ctrl-C reaches only
@@ -101,6 +103,12 @@ export class WorkerProcess {
     if (!this.#ended) return "";
     const tail = this.#tail.filter((line) => !line.includes("listening on")).slice(-5);
     return tail.length === 0 ? this.#outcome : `${this.#outcome}; its last lines:\n  ${tail.join("\n  ")}`;
+  }
+
+  /** The sentence with which it refused to start, if that is how it ended. */
+  refusal(): string | null {
+    const last = this.#tail.at(-1);
+    return this.#ended && last?.startsWith(REFUSAL) === true ? last.slice(REFUSAL.length) : null;
   }
 
   /** Ends the worker: SIGTERM, then SIGKILL; waits until it is gone. May be called again. */

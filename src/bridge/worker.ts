@@ -5,7 +5,7 @@ import { DEADLINE_MS, unary } from "./calls.js";
 import { Channel } from "./connection.js";
 import { ConnectorClient } from "./connectorClient.js";
 import { EncoderClient } from "./encoderClient.js";
-import { InterruptedError, WorkerLostError } from "./errors.js";
+import { WorkerLostError } from "./errors.js";
 import { WorkerServiceClient } from "./gen/cmcr/v1/worker.js";
 import { WorkerProcess, type WorkerProcessOptions } from "./process.js";
 import { RetrievalClient } from "./retrievalClient.js";
@@ -18,6 +18,7 @@ export const PROTOCOL_VERSION = 1;
 /** A worker must have answered by then: torch alone can take half a minute to load from a cold disk. */
 const START_LIMIT_MS = 120_000;
 const CONNECT_LIMIT_MS = 10_000;
+const POLL_MS = 250;
 
 /** A worker that has answered GetInfo and speaks our protocol. */
 export class Worker {
@@ -97,30 +98,13 @@ export class Worker {
 
 async function ready(channel: Channel, limitMs: number, child: WorkerProcess | null): Promise<WorkerInfo> {
   const client = channel.client(WorkerServiceClient);
+  const { signal } = channel.context;
   const deadline = Date.now() + limitMs;
-  const signal = channel.context.signal;
-  let stopWaiting: () => void = () => undefined;
-  const outcome = await Promise.race([
-    new Promise<"ready" | "late">((resolve) => {
-      client.waitForReady(deadline, (error) => {
-        resolve(error === undefined || error === null ? "ready" : "late");
-      });
-    }),
-    new Promise<"interrupted">((resolve) => {
-      stopWaiting = () => {
-        resolve("interrupted");
-      };
-      if (signal?.aborted === true) stopWaiting();
-      signal?.addEventListener("abort", stopWaiting, { once: true });
-    }),
-    ...(child === null ? [] : [child.exited.then(() => "ended" as const)]),
-  ]);
-  signal?.removeEventListener("abort", stopWaiting);
-  if (outcome === "interrupted") throw new InterruptedError();
-  if (outcome === "ended") {
-    throw new CmcrError(`the worker ${child?.describeEnd() ?? "ended"}\nRun: cmcr doctor`, { code: EXIT.worker, reason: "WORKER_NOT_STARTED" });
-  }
-  if (outcome === "late") {
+  // In short waits, since one that is under way cannot be taken back.
+  while (!(await waitForConnection(client, Math.min(deadline, Date.now() + POLL_MS)))) {
+    signal?.throwIfAborted();
+    if (child?.ended === true) throw notStarted(child);
+    if (Date.now() < deadline) continue;
     if (child === null) throw new WorkerLostError(`no worker answers at ${channel.address}. Is it running, and is the address right?`);
     throw new CmcrError(`the worker did not answer within ${Math.round(limitMs / 1000)} seconds of its start. Run: cmcr doctor`, {
       code: EXIT.worker,
@@ -136,4 +120,21 @@ async function ready(channel: Channel, limitMs: number, child: WorkerProcess | n
     );
   }
   return info;
+}
+
+function waitForConnection(client: WorkerServiceClient, deadline: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    client.waitForReady(deadline, (error) => {
+      resolve(error === undefined);
+    });
+  });
+}
+
+/** A worker that refused to start has said why in one line; of any other end its last lines tell. */
+function notStarted(child: WorkerProcess): CmcrError {
+  const refusal = child.refusal();
+  return new CmcrError(refusal === null ? `the worker ${child.describeEnd()}\nRun: cmcr doctor` : `the worker cannot start: ${refusal}`, {
+    code: EXIT.worker,
+    reason: "WORKER_NOT_STARTED",
+  });
 }

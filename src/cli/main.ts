@@ -29,6 +29,14 @@ const parser = yargs(argv)
   });
 for (const command of COMMANDS) parser.command(command);
 
+// Whoever reads our output has gone, as `| head` does: end in order, as at Ctrl-C.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (stream === process.stdout) process.kill(process.pid, "SIGINT");
+  });
+}
+
 /** Thrown when yargs refuses the command line. */
 class UsageError extends Error {}
 
@@ -37,7 +45,7 @@ try {
 } catch (error) {
   if (error instanceof UsageError) {
     const { usageError } = await import("../errors.js");
-    fail(usageError(`${error.message.trim()} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
+    fail(usageError(`${error.message.trim().replace(/[.]?$/, ".")} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
   } else fail(error, json);
 }
 process.exitCode ??= EXIT.success;

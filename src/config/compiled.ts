@@ -140,7 +140,7 @@ interface CompiledTaskBase {
   readonly query: CompiledView;
   readonly ks: readonly number[];
   readonly baselines: readonly CompiledBaseline[];
-  readonly bootstrap: { readonly resamples: number; readonly confidence: number };
+  readonly bootstrap: { readonly resamples: number };
 }
 
 export interface CompiledRetrieval extends CompiledTaskBase {

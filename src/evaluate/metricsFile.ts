@@ -11,6 +11,12 @@ export type MethodEstimates = Readonly<Record<string, MetricEstimates>>;
 /** The same with the resampled values, from which differences are taken. */
 export type BootstrappedMethods = Readonly<Record<string, Readonly<Record<string, Bootstrapped>>>>;
 
+/** What a query found: its best gallery items, best first. */
+export interface RetrievalExample {
+  readonly query: string;
+  readonly found: readonly { readonly item: string; readonly relevant: boolean }[];
+}
+
 /** What one task measured. */
 export interface TaskMetrics {
   readonly name: string;
@@ -28,6 +34,8 @@ export interface TaskMetrics {
   readonly differences: { readonly results: MethodEstimates; readonly reverse?: MethodEstimates };
   /** What the numbers say, in sentences. */
   readonly notes: readonly string[];
+  /** What a few queries found, not chosen by how well they did; where items have names. */
+  readonly examples?: readonly RetrievalExample[];
 }
 
 /** metrics.json. */

@@ -4,7 +4,7 @@ import Table from "cli-table3";
 import { createColors } from "picocolors";
 import type { Estimate } from "../evaluate/bootstrap.js";
 import { COUNTED, formatMetric, higherIsBetter } from "../evaluate/metricNames.js";
-import type { MethodEstimates, TaskMetrics } from "../evaluate/metricsFile.js";
+import type { MethodEstimates, RetrievalExample, TaskMetrics } from "../evaluate/metricsFile.js";
 
 export interface TableOptions {
   /** Characters to a line. When it is too narrow intervals become half-widths, then columns go from the right, then intervals. */
@@ -49,7 +49,22 @@ export function renderTask(task: TaskMetrics, options: TableOptions): string {
           `${colors.dim("gallery to query")}\n${renderMethods(task.reverse, options, colors)}`,
         ];
   const notes = task.notes.map((note) => wrap(`- ${note}`, options.width, "  ")).join("\n");
-  return [caption(task, colors), ...tables, ...(notes === "" ? [] : [notes])].join("\n\n");
+  const found = (task.examples ?? []).map((example) => renderExample(example, options, colors));
+  const examples = found.length === 0 ? "" : ["What a few queries found; + belongs to the query:", ...found].join("\n");
+  return [caption(task, colors), ...tables, ...[notes, examples].filter((part) => part !== "")].join("\n\n");
+}
+
+/** A query and what it found, a line each; `+` marks what belongs to it. */
+function renderExample({ query, found }: RetrievalExample, { width }: TableOptions, colors: Colors): string {
+  const lines = found.map(({ item, relevant }, rank) => {
+    const line = clip(`   ${relevant ? "+" : " "} ${rank + 1}. ${item}`, width);
+    return relevant ? colors.green(line) : line;
+  });
+  return [clip(`- ${query}`, width), ...lines].join("\n");
+}
+
+function clip(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}…`;
 }
 
 function caption({ name, task, queries, gallery, leftOut }: TaskMetrics, colors: Colors): string {

@@ -8,6 +8,7 @@ import { writeFileWhole } from "../store/files.js";
 import { PendingFolder } from "../store/pendingFolder.js";
 import { EMBEDDINGS, receiveAt } from "./context.js";
 import { ProgressMeter, type Reporter } from "./events.js";
+import { NAMES } from "./stages/encode.js";
 import { openWorker } from "./workers.js";
 
 /** The arguments of `cmcr encode`, as typed. */
@@ -63,8 +64,8 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: { 
         meter.update(done, total);
       }),
     );
-    await writeFileWhole(pending.file("names.json"), `${JSON.stringify(items.names)}\n`);
-    await pending.describe("encode", { provider: spec.provider, model: spec.model, ...encoder, modalities: [...encoder.modalities], modality, items: items.identity }, [EMBEDDINGS, "names.json"], {
+    await writeFileWhole(pending.file(NAMES), `${JSON.stringify(items.names)}\n`);
+    await pending.describe("encode", { provider: spec.provider, model: spec.model, ...encoder, modalities: [...encoder.modalities], modality, items: items.identity }, [EMBEDDINGS, NAMES], {
       rows: tensor.rows,
       dim: tensor.dim,
       dtype: "float32",

@@ -39,8 +39,7 @@ export function entryKey(stage: string, inputs: Json): string {
 }
 
 /** What the seal of a description must be. */
-export function sealOf({ seal, ...rest }: EntryManifest): string {
-  void seal;
+export function sealOf({ seal: _seal, ...rest }: EntryManifest): string {
   return textSha256(canonicalJson(rest as unknown as Json));
 }
 

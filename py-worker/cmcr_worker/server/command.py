@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT, or until the parent is gone. Returns the exit status."""
     options = parser().parse_args(argv)
     if options.threads < 1:
-        print("cmcr_worker: --threads must be at least 1", file=sys.stderr)
+        print("cmcr_worker: cannot start: --threads must be at least 1", file=sys.stderr)
         return 2
     # Set before torch is loaded: its BLAS reads them once, and two threads on two
     # busy cores can be ten times slower than one.
@@ -59,5 +59,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             exit_with_stdin=options.exit_with_stdin,
         )
     except WorkerError as error:
-        print(f"cmcr_worker: {error.message}. {error.remedy}".rstrip(), file=sys.stderr)
+        print(f"cmcr_worker: cannot start: {error.message}. {error.remedy}".rstrip(), file=sys.stderr)
         return 2

@@ -30,7 +30,7 @@ PROJECTORS_LIMIT = 1 << 30
 GATHER_ROWS = 65_536
 
 
-class ConnectorService(connector_pb2_grpc.ConnectorServiceServicer):  # type: ignore[misc]
+class ConnectorService(connector_pb2_grpc.ConnectorServiceServicer):
     """Attends, trains, fits and embeds."""
 
     def __init__(self, state: WorkerState) -> None:

@@ -24,7 +24,7 @@ PROTOCOL_VERSION = 1
 """Raised with every change that an older orchestrator would misunderstand."""
 
 
-class WorkerInformation(worker_pb2_grpc.WorkerServiceServicer):  # type: ignore[misc]
+class WorkerInformation(worker_pb2_grpc.WorkerServiceServicer):
     """Answers GetInfo."""
 
     def __init__(self, state: WorkerState) -> None:

@@ -10,7 +10,7 @@ export function command<T>(definition: {
   return {
     command: definition.command,
     describe: definition.describe,
-    builder: definition.builder as (yargs: Argv) => Argv<T>,
+    builder: definition.builder,
     handler: async (argv) => definition.handler(argv),
   };
 }

@@ -20,7 +20,7 @@ export interface SourceContext {
   readonly modality: Modality;
   /** The field that names the source, for messages. */
   readonly place: string;
-  describeGenerated(source: GeneratedSource, count: number): Promise<GeneratedDescription>;
+  readonly describeGenerated: (source: GeneratedSource, count: number) => Promise<GeneratedDescription>;
   readonly signal: AbortSignal | undefined;
 }
 

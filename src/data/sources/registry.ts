@@ -13,7 +13,7 @@ const READERS: { readonly [T in CompiledSource["type"]]: SourceReader<T> } = {
 };
 
 /** Lists the items of a source. Rejects with exit 3 when there are none, or they cannot be read. */
-export function listItems<T extends CompiledSource["type"]>(source: Extract<CompiledSource, { readonly type: T }>, context: SourceContext): Promise<ItemList> {
-  const read: SourceReader<T> = READERS[source.type as T];
+export function listItems(source: CompiledSource, context: SourceContext): Promise<ItemList> {
+  const read = READERS[source.type] as SourceReader<CompiledSource["type"]>;
   return read(source, context);
 }

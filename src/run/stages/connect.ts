@@ -90,6 +90,12 @@ function head(connect: CompiledConnect, index: 0 | 1, overlap: StoredMatrix, dim
   };
 }
 
+/** What goes into a step's line: neither its rows nor what draws its noise, which follow from the seed. */
+function withoutDraws(step: PlannedStep): Omit<PlannedStep, "rows" | "noiseSeed"> {
+  const { rows: _rows, noiseSeed: _noiseSeed, ...planned } = step;
+  return planned;
+}
+
 /** train.jsonl: a line for each step with what was planned and what was measured. */
 class TrainingLog {
   readonly #file;
@@ -110,10 +116,7 @@ class TrainingLog {
   /** Passes the plan on, keeping of each step what goes into its line. */
   *watch(steps: Iterable<PlannedStep>): Generator<PlannedStep> {
     for (const step of steps) {
-      const { rows, noiseSeed, ...planned } = step;
-      void rows;
-      void noiseSeed;
-      this.#planned.push(planned);
+      this.#planned.push(withoutDraws(step));
       yield step;
     }
   }

@@ -11,7 +11,8 @@ import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type Sto
 const IMPORT_VERSION = 1;
 /** Items that go through an encoder together. */
 const BATCH_SIZE = 256;
-const NAMES = "names.json";
+/** The items' names, in the entry of a collection whose items have some. */
+export const NAMES = "names.json";
 
 /** The embeddings of every collection in every space that the experiment looks at it from. */
 export class EmbeddingTable {

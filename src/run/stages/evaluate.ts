@@ -82,7 +82,7 @@ async function taskInputs({ experiment, worker, signal }: RunContext, { table, p
   const views = [task.query, task.task === "retrieval" ? task.gallery : task.classes];
   const labels = async (data: string): Promise<Json> => {
     const given = experiment.data[data]?.labels ?? null;
-    return given?.kind === "file" ? fileSha256(given.path, signal) : ((given?.attribute ?? null) as Json);
+    return given?.kind === "file" ? fileSha256(given.path, signal) : ((given?.attribute ?? null));
   };
   return {
     version: EVALUATION_VERSION,

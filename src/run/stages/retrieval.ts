@@ -5,8 +5,9 @@ import type { CompiledRetrieval } from "../../config/compiled.js";
 import { labelsOf } from "../../data/labels.js";
 import { dataError } from "../../errors.js";
 import { compareRetrieval, type RetrievalMethod } from "../../evaluate/compare.js";
-import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import type { RetrievalExample, TaskMetrics } from "../../evaluate/metricsFile.js";
 import { type Relevance, relevanceFromLabels, relevanceFromLists, relevanceFromRows, reverseRelevance } from "../../evaluate/relevance.js";
+import { retrievalExamples } from "./examples.js";
 import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
 
 /** Retrieval both ways round, by the projectors and by each baseline. */
@@ -20,9 +21,11 @@ export async function evaluateRetrieval(
   const relevance = await taskRelevance(context, task);
   const reversed = reverseRelevance(relevance);
   const total = task.baselines.length + 1;
-  const methods: RetrievalMethod[] = [
-    { kind: "ranked", name: "cmcr", ...(await bothWays(context, task, relevance, reversed, projectorMethod(context, projectors), null)) },
-  ];
+  let examples: readonly RetrievalExample[] = [];
+  const own = await bothWays(context, task, relevance, reversed, projectorMethod(context, projectors), null, async (queries, gallery) => {
+    examples = await retrievalExamples(context, task, relevance, queries, gallery);
+  });
+  const methods: RetrievalMethod[] = [{ kind: "ranked", name: "cmcr", ...own }];
   onMethod(1, total);
   for (const baseline of task.baselines) {
     if (baseline.method === "chance") methods.push({ kind: "chance", name: baseline.name });
@@ -37,7 +40,8 @@ export async function evaluateRetrieval(
     onMethod(methods.length, total);
   }
   const { resamples } = task.bootstrap;
-  return compareRetrieval({ name: task.name, relevance, methods, ks: task.ks, bootstrap: { seed, resamples } });
+  const metrics = compareRetrieval({ name: task.name, relevance, methods, ks: task.ks, bootstrap: { seed, resamples } });
+  return examples.length === 0 ? metrics : { ...metrics, examples };
 }
 
 async function bothWays(
@@ -47,6 +51,7 @@ async function bothWays(
   reversed: Relevance,
   there: Method,
   back: Method | null,
+  onEmbedded: (queries: RemoteTensor, gallery: RemoteTensor) => Promise<void> = () => Promise.resolve(),
 ): Promise<{ readonly forward: Uint32Array; readonly reverse: Uint32Array }> {
   const { worker } = context.run;
   const held: RemoteTensor[] = [];
@@ -58,6 +63,7 @@ async function bothWays(
   const queries = await embed(there, task.query);
   const gallery = await embed(there, task.gallery);
   const forward = await worker.retrieval.rank(queries, gallery, relevance);
+  await onEmbedded(queries, gallery);
   const reverse =
     back === null
       ? await worker.retrieval.rank(gallery, queries, reversed)
@@ -86,7 +92,7 @@ async function taskRelevance({ run: { experiment, worker }, table }: MethodConte
   }
 }
 
-/** A JSON file of relevant gallery rows for each query. Exit 3 when it is missing or no JSON. */
+/** The content of a JSON file of lists. Exit 3 when it is missing or no JSON. */
 export async function readLists(path: string): Promise<unknown> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw dataError(`${path} cannot be read. Does it exist?`, { reason: "DATA_MISSING", path, cause });
@@ -94,7 +100,7 @@ export async function readLists(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw dataError(`${path} is not JSON (${cause instanceof Error ? cause.message : "unreadable"}). It holds a list of relevant rows for each query.`, {
+    throw dataError(`${path} is not JSON (${cause instanceof Error ? cause.message : "unreadable"}). Write one list for each item.`, {
       reason: "CORRUPT",
       path,
       cause,

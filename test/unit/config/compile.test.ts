@@ -72,7 +72,7 @@ describe("the compiled experiment", () => {
       gallery: { data: "test_images", space: "clip" },
       relevance: { kind: "labels" },
       ks: [1, 5, 10],
-      bootstrap: { resamples: 1000, confidence: 0.95 },
+      bootstrap: { resamples: 1000 },
     });
     expect(connect.batchSize).toBe(512);
     expect(data["test_images"]?.labels).toEqual({ kind: "file", path: "/study/emb/clip_image_test_labels.npy" });

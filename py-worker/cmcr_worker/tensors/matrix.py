@@ -54,9 +54,9 @@ def require_matrix(matrix: Matrix, name: str, *, columns: int | None = None) -> 
     return tensor
 
 
-def rows_per_block(columns: int, *, block_bytes: int = BLOCK_BYTES) -> int:
-    """How many float32 rows of that many columns make about `block_bytes`; at least one."""
-    return max(1, block_bytes // (4 * columns))
+def rows_per_block(columns: int) -> int:
+    """How many float32 rows of that many columns make about BLOCK_BYTES; at least one."""
+    return max(1, BLOCK_BYTES // (4 * columns))
 
 
 def float_blocks(matrix: Matrix, device: torch.device, block_rows: int = 0) -> Iterator[tuple[int, Tensor]]:

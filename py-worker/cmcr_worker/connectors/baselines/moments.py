@@ -7,13 +7,14 @@ from torch import Tensor
 
 from cmcr_worker.tensors.matrix import float_blocks
 
+_BLOCK_ROWS = 4096
+
 
 def cross_moment(a: Tensor, b: Tensor, device: torch.device) -> Tensor:
     """a^T b, (da, db) in float64 on `device`, for a (n, da) and b (n, db)."""
     total = torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64, device=device)
-    rows = 4096
     for (_, left), (_, right) in zip(
-        float_blocks(a, device, rows), float_blocks(b, device, rows), strict=True
+        float_blocks(a, device, _BLOCK_ROWS), float_blocks(b, device, _BLOCK_ROWS), strict=True
     ):
         total.addmm_(left.double().t(), right.double())
     return total

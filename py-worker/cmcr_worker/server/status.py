@@ -6,7 +6,7 @@ import functools
 import logging
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -20,10 +20,13 @@ from cmcr_worker.tensors.progress import Cancelled
 
 DETAILS_KEY = "grpc-status-details-bin"
 
-DEBUG_BYTES = 3 * 1024
-"""Of the traceback in a status: all headers together may have 8 KiB, and base64 adds a third."""
+# All headers of an answer together may have 8 KiB, or its client refuses it whole. The details are
+# in base64, which adds a third; the message comes once more by itself, each odd byte as three.
+TEXT_BYTES = 600
+"""Of the message, the subject and the remedy each."""
 
-MESSAGE_CHARACTERS = 500
+NAMES_BYTES = 800
+DEBUG_BYTES = 2 * 1024
 
 FOLDERS = re.compile(r"(?:/[^\s/'\"]+)+/")
 LOG = logging.getLogger("cmcr_worker")
@@ -91,21 +94,23 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
         raise AssertionError  # abort raises; this line is for the type checker
     worker_error = as_worker_error(error)
     code: grpc.StatusCode = getattr(grpc.StatusCode, STATUS_OF_REASON[worker_error.reason])
+    message = _shortened(worker_error.message)
     detail = error_pb2.ErrorDetail(
         reason=f"ERROR_REASON_{worker_error.reason.name}",
-        subject=worker_error.subject,
-        remedy=worker_error.remedy,
-        known_names=worker_error.known_names,
+        subject=_shortened(worker_error.subject),
+        remedy=_shortened(worker_error.remedy),
+        known_names=_within(NAMES_BYTES, worker_error.known_names),
         step=worker_error.step,
     )
-    status = status_pb2.Status(code=code.value[0], message=worker_error.message)
+    status = status_pb2.Status(code=code.value[0], message=message)
     status.details.append(_packed(detail))
     if worker_error.reason is Reason.INTERNAL:
         lines = traceback.format_exception(error)
         LOG.error("%s", "".join(lines))
-        status.details.append(_packed(error_details_pb2.DebugInfo(stack_entries=_last(lines))))
+        last = _within(DEBUG_BYTES, reversed(lines))[::-1]
+        status.details.append(_packed(error_details_pb2.DebugInfo(stack_entries=last)))
     context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-    context.abort(code, worker_error.message)
+    context.abort(code, message)
     raise AssertionError
 
 
@@ -115,20 +120,27 @@ def _is_cpu_allocation(error: Exception) -> bool:
 
 
 def _without_folders(error: Exception) -> str:
-    """The first line of the error's text, its paths cut to their last part, and not too long for a header."""
-    text = str(error).strip().partition("\n")[0]
-    return FOLDERS.sub("…/", text)[:MESSAGE_CHARACTERS]
+    """The first line of the error's text, its paths cut to their last part."""
+    return FOLDERS.sub("…/", str(error).strip().partition("\n")[0])
 
 
-def _last(lines: list[str]) -> list[str]:
-    """As many of the last entries as a header has room for; the log has all."""
+def _shortened(text: str) -> str:
+    """The text, its middle left out where it is too long for a header."""
+    data = text.encode(errors="replace")
+    if len(data) <= TEXT_BYTES:
+        return text
+    half = TEXT_BYTES // 2 - 4
+    return f"{data[:half].decode(errors='ignore')} … {data[-half:].decode(errors='ignore')}"
+
+
+def _within(room: int, texts: Iterable[str]) -> list[str]:
+    """As many of the first texts as have together at most `room` bytes."""
     kept: list[str] = []
-    room = DEBUG_BYTES
-    for line in reversed(lines):
-        room -= len(line.encode())
+    for text in texts:
+        room -= len(text.encode(errors="replace"))
         if room < 0:
             break
-        kept.insert(0, line)
+        kept.append(text)
     return kept
 
 

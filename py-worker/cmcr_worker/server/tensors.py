@@ -130,7 +130,7 @@ class TensorService(tensor_pb2_grpc.TensorServiceServicer):
                 subject="group_of_row",
             )
         sizes = np.bincount(groups, minlength=request.groups)
-        if int(sizes.min(initial=0)) == 0:
+        if int(sizes.min()) == 0:
             raise WorkerError(
                 Reason.CONFIG_INVALID, f"group {int(np.argmin(sizes))} has no rows", subject="group_of_row"
             )

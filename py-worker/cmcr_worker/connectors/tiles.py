@@ -62,15 +62,19 @@ class TileFeed:
         working = torch.cuda.current_stream(self._device)
         # The fresh buffers may be memory that earlier work on this stream still reads.
         copying.wait_stream(working)
-        for number, tile in self._tiles():
-            slot, rows = number % 2, tile.shape[0]
-            copied[slot].synchronize()
-            pinned[slot][:rows].copy_(tile)
-            with torch.cuda.stream(copying):
-                copying.wait_event(used[slot])
-                landed[slot][:rows].copy_(pinned[slot][:rows], non_blocking=True)
-                copied[slot].record(copying)
-            working.wait_event(copied[slot])
-            yield landed[slot][:rows].float()
-            used[slot].record(working)
-        working.synchronize()
+        try:
+            for number, tile in self._tiles():
+                slot, rows = number % 2, tile.shape[0]
+                copied[slot].synchronize()
+                pinned[slot][:rows].copy_(tile)
+                with torch.cuda.stream(copying):
+                    copying.wait_event(used[slot])
+                    landed[slot][:rows].copy_(pinned[slot][:rows], non_blocking=True)
+                    copied[slot].record(copying)
+                working.wait_event(copied[slot])
+                yield landed[slot][:rows].float()
+                used[slot].record(working)
+        finally:
+            # Also when the walk is given up: the buffers must not be freed under a copy.
+            copying.synchronize()
+            working.synchronize()

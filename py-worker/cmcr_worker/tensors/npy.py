@@ -20,6 +20,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy_format
 
 from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.tensors.mapping import map_matrix
 
 _RESAVE = "Save it again with numpy.save, as a float32 array of shape (n, d)."
 _FLOATS = (np.dtype("<f2"), np.dtype("<f4"))
@@ -126,7 +127,7 @@ def open_npy(path: str | Path) -> npt.NDArray[Any]:
     """
     header = read_header(path)
     try:
-        return np.memmap(path, dtype=header.dtype, mode="c", offset=header.offset, shape=header.shape)
+        return map_matrix(Path(path), header.dtype, header.shape, header.offset)
     except OSError as error:
         raise missing_error(Path(path), error) from error
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.tensors.mapping import map_matrix
 from cmcr_worker.tensors.npy import missing_error
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
@@ -67,4 +68,4 @@ def open_safetensors(path: str | Path, key: str = "") -> npt.NDArray[Any]:
             "Save it as a matrix.",
         )
     offset: int = _LENGTH_BYTES + length + entry["data_offsets"][0]
-    return np.memmap(path, dtype=dtype, mode="c", offset=offset, shape=shape)
+    return map_matrix(path, dtype, shape, offset)

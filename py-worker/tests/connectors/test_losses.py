@@ -93,7 +93,7 @@ def test_a_batch_of_one_has_no_loss() -> None:
     a = rows(1, 4)
     loss = symmetric_info_nce(a, rows(1, 4, 1), 0.1)
     loss.backward()
-    assert float(loss) == pytest.approx(0, abs=1e-6)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
     assert a.grad is not None
     torch.testing.assert_close(a.grad, torch.zeros(1, 4))
 

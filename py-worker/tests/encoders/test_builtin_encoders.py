@@ -1,0 +1,186 @@
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cmcr_worker.decoding.audio import AudioClip
+from cmcr_worker.decoding.media import Media
+from cmcr_worker.encoders.builtin.models import MODELS
+from cmcr_worker.encoders.builtin.provider import BuiltinProvider
+from cmcr_worker.encoders.builtin.weights import SHIPPED, file_name
+from cmcr_worker.encoders.registry import PROVIDERS, provider
+from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.generators.registry import generator
+
+CPU = torch.device("cpu")
+builtin = BuiltinProvider()
+scenes = generator("scenes")
+ENCODERS = {model: builtin.load(model, None, {}, CPU) for model in MODELS}
+CASES = [(model, modality) for model in MODELS for modality in sorted(MODELS[model].towers)]
+
+
+def items(modality: str, count: int) -> list[Media]:
+    return scenes.render(modality, "images", 1, range(count))
+
+
+def state_sha256(model: str) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(ENCODERS[model].module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def test_registry() -> None:
+    assert isinstance(provider("builtin"), BuiltinProvider)
+    with pytest.raises(WorkerError) as raised:
+        provider("builtins")
+    assert raised.value.reason is Reason.UNKNOWN_NAME
+    assert set(raised.value.known_names) == set(PROVIDERS)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_description_is_what_is_loaded(model: str) -> None:
+    description, encoder = builtin.describe(model, None, {}), ENCODERS[model]
+    content = (SHIPPED / file_name(model)).read_bytes()
+    assert description.weights_sha256 == encoder.weights_sha256 == hashlib.sha256(content).hexdigest()
+    assert description.dimension == encoder.dimension == MODELS[model].dimension
+    assert description.modalities == encoder.modalities == set(MODELS[model].towers)
+    assert description.revision == encoder.revision
+    assert description.compute_dtype == encoder.compute_dtype == "float32"
+
+
+def test_shipped_weights_are_small_and_those_recorded() -> None:
+    sizes = [path.stat().st_size for path in SHIPPED.glob("scenes-*.safetensors")]
+    assert len(sizes) == 2
+    assert sum(sizes) < 2_000_000
+    assert {model: builtin.describe(model, None, {}).weights_sha256[:16] for model in MODELS} == {
+        "scenes-image-text": "IMAGESHA",
+        "scenes-audio-text": "AUDIOSHA",
+    }
+
+
+@pytest.mark.parametrize(("model", "modality"), CASES)
+def test_rows_are_normalised_and_independent_of_the_batch(model: str, modality: str) -> None:
+    batch = items(modality, 300)
+    whole = ENCODERS[model].encode(modality, batch)
+    assert whole.shape == (300, MODELS[model].dimension)
+    assert whole.dtype == torch.float32
+    torch.testing.assert_close(whole.norm(dim=1), torch.ones(300))
+    single = torch.cat([ENCODERS[model].encode(modality, [item]) for item in batch[:20]])
+    torch.testing.assert_close(whole[:20], single, atol=1e-5, rtol=0)
+    backwards = ENCODERS[model].encode(modality, batch[::-1]).flip(0)
+    torch.testing.assert_close(whole, backwards, atol=1e-5, rtol=0)
+    torch.testing.assert_close(whole, ENCODERS[model].encode(modality, batch), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("model", "modality"), CASES)
+def test_no_items(model: str, modality: str) -> None:
+    assert ENCODERS[model].encode(modality, []).shape == (0, MODELS[model].dimension)
+
+
+@pytest.mark.parametrize(("model", "modality"), CASES)
+def test_encoders_are_frozen(model: str, modality: str) -> None:
+    before = state_sha256(model)
+    embeddings = ENCODERS[model].encode(modality, items(modality, 8))
+    module = ENCODERS[model].module
+    assert not embeddings.requires_grad
+    assert not embeddings.is_inference(), "projectors could not be trained on it"
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+    assert not any(part.training for part in module.modules() if part is not module)
+    assert state_sha256(model) == before
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("model", "modality"), [("scenes-image-text", "image"), ("scenes-audio-text", "audio")]
+)
+def test_items_find_their_plain_phrase(model: str, modality: str) -> None:
+    # Of 200 phrases that name every attribute of combinations never trained on.
+    embeddings = ENCODERS[model].encode(modality, scenes.render(modality, "test", 0, range(200)))
+    phrases = ENCODERS[model].encode("text", scenes.captions("test", 0, range(200)))
+    ranks = (embeddings @ phrases.T >= (embeddings * phrases).sum(dim=1, keepdim=True)).sum(dim=1)
+    assert (ranks <= 5).float().mean() > 0.75
+
+
+def test_any_text() -> None:
+    texts: Sequence[Media] = ["", "   ", "?!", "ein Grünes Dreieck 三角", "word " * 500, "RED star"]
+    for encoder in ENCODERS.values():
+        embeddings = encoder.encode("text", texts)
+        assert torch.isfinite(embeddings).all()
+        torch.testing.assert_close(embeddings[5:], encoder.encode("text", ["red, star!"]))
+        # A text without words, and one with none that is known, are the same.
+        torch.testing.assert_close(embeddings[:1], encoder.encode("text", ["xyzzy"]))
+
+
+def test_any_image() -> None:
+    encoder = ENCODERS["scenes-image-text"]
+    image = items("image", 1)[0]
+    assert isinstance(image, np.ndarray)
+    larger = np.repeat(np.repeat(image, 5, axis=0), 5, axis=1)
+    same = encoder.encode("image", [image, larger])
+    assert same[0] @ same[1] > 0.95
+    odd = np.random.default_rng(0).integers(0, 256, (1, 700, 3), dtype=np.uint8)
+    assert torch.isfinite(encoder.encode("image", [odd])).all()
+
+
+def test_any_sound() -> None:
+    encoder = ENCODERS["scenes-audio-text"]
+    clip = items("audio", 1)[0]
+    assert isinstance(clip, AudioClip)
+    time = np.arange(len(clip.samples)) / clip.sample_rate
+    finer = np.arange(2 * len(clip.samples)) / (2 * clip.sample_rate)
+    resampled = np.stack([np.interp(finer, time, channel) for channel in clip.samples.T], axis=1)
+    same = encoder.encode("audio", [clip, AudioClip(resampled.astype(np.float32), 16_000)])
+    assert same[0] @ same[1] > 0.9
+    odd = [
+        AudioClip(np.zeros((0, 1), np.float32), 8000),
+        AudioClip(np.zeros((10, 2), np.float32), 8000),
+        AudioClip(np.random.default_rng(0).normal(0, 0.1, (100_000, 6)).astype(np.float32), 44_100),
+    ]
+    assert torch.isfinite(encoder.encode("audio", odd)).all()
+
+
+def test_longer_sounds_are_cut_to_their_middle() -> None:
+    encoder = ENCODERS["scenes-audio-text"]
+    clip = items("audio", 1)[0]
+    assert isinstance(clip, AudioClip)
+    silence = np.zeros((4000, 2), np.float32)
+    longer = AudioClip(np.concatenate([silence, clip.samples, silence]), clip.sample_rate)
+    torch.testing.assert_close(encoder.encode("audio", [longer]), encoder.encode("audio", [clip]))
+
+
+@pytest.mark.parametrize(
+    ("model", "modality", "item"),
+    [
+        ("scenes-image-text", "text", np.zeros((2, 2, 3), np.uint8)),
+        ("scenes-image-text", "image", "a picture"),
+        ("scenes-image-text", "image", np.zeros((2, 2, 4), np.uint8)),
+        ("scenes-image-text", "image", np.zeros((2, 2, 3), np.float32)),
+        ("scenes-audio-text", "audio", np.zeros((2, 2, 3), np.uint8)),
+    ],
+)
+def test_items_of_another_modality(model: str, modality: str, item: Media) -> None:
+    with pytest.raises(WorkerError, match="item 0") as raised:
+        ENCODERS[model].encode(modality, [item])
+    assert raised.value.reason is Reason.CONFIG_INVALID
+
+
+def test_modality_that_the_model_lacks() -> None:
+    with pytest.raises(WorkerError) as raised:
+        ENCODERS["scenes-image-text"].encode("audio", [])
+    assert raised.value.reason is Reason.UNKNOWN_NAME
+    assert set(raised.value.known_names) == {"image", "text"}
+
+
+def test_unknown_model_and_options(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError) as raised:
+        builtin.describe("scenes-image-txt", None, {})
+    assert raised.value.reason is Reason.UNKNOWN_NAME
+    assert raised.value.known_names[0] == "scenes-image-text"
+    with pytest.raises(WorkerError, match="no option 'precision'") as raised:
+        builtin.load("scenes-image-text", None, {"precision": "half"}, CPU)
+    assert raised.value.reason is Reason.CONFIG_INVALID

@@ -19,7 +19,7 @@ from cmcr_worker.generators.scenes.attributes import (
 from cmcr_worker.generators.scenes.draws import combinations_of
 from cmcr_worker.generators.scenes.images import PATTERNS, SIGNED_DISTANCES
 from cmcr_worker.generators.scenes.sounds import HARMONICS, RHYTHMS, SAMPLE_RATE, SAMPLES
-from cmcr_worker.generators.scenes.wording import SYNONYMS, render_captions
+from cmcr_worker.generators.scenes.wording import SYNONYMS
 
 scenes = generator("scenes")
 UNPAIRED = ("train", "captions", "images", "sounds")
@@ -145,11 +145,6 @@ def test_captions_alternate_between_seen_and_heard() -> None:
     ]
     assert not any(heard[0::2])
     assert all(heard[1::2])
-
-
-def test_another_variant_has_other_words_for_the_same_scene() -> None:
-    first, second = (render_captions("train", 0, range(200), variant=variant) for variant in (0, 1))
-    assert sum(a != b for a, b in zip(first, second, strict=True)) > 180
 
 
 def test_plain_phrases_name_every_value() -> None:

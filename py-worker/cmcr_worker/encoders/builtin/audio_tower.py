@@ -26,7 +26,9 @@ class PatchAudio(Tower):
         super().__init__()
         side = BANDS // _PATCH
         self.patches = nn.Sequential(
-            nn.Conv2d(2, width, _PATCH, stride=_PATCH, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+            nn.Conv2d(2, width, _PATCH, stride=_PATCH, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
         )
         self.among = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False),

@@ -22,7 +22,9 @@ class BuiltinEncoder:
 
     compute_dtype: str = COMPUTE_DTYPE
 
-    def __init__(self, model: str, definition: ModelDefinition, weights: Weights, device: torch.device) -> None:
+    def __init__(
+        self, model: str, definition: ModelDefinition, weights: Weights, device: torch.device
+    ) -> None:
         self.dimension: int = definition.dimension
         self.modalities: frozenset[str] = frozenset(definition.towers)
         self.revision: str = definition.revision

@@ -38,7 +38,12 @@ class ConvolutionalImage(Tower):
         """Pixels, (n, 32, 32, 3) uint8; images of any other size are resized."""
         pixels = np.empty((len(items), SIDE, SIDE, 3), dtype=np.uint8)
         for row, item in enumerate(items):
-            if not isinstance(item, np.ndarray) or item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3:
+            if (
+                not isinstance(item, np.ndarray)
+                or item.dtype != np.uint8
+                or item.ndim != 3
+                or item.shape[2] != 3
+            ):
                 raise wrong_item("an RGB image", item, row)
             pixels[row] = item if item.shape[:2] == (SIDE, SIDE) else _resized(item)
         return torch.from_numpy(pixels)
@@ -51,6 +56,8 @@ class ConvolutionalImage(Tower):
         return embeddings
 
 
-def _resized(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _resized(
+    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     # Pillow averages over all pixels that fall together, so that fine detail does not alias.
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)

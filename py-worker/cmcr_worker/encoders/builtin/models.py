@@ -39,7 +39,9 @@ MODELS: Mapping[str, ModelDefinition] = MappingProxyType(
             revision="1",
             towers={
                 "audio": lambda vocabulary: PatchAudio(width=64, dimension=48),
-                "text": lambda vocabulary: ConvolutionalText(vocabulary, width=48, channels=160, dimension=48),
+                "text": lambda vocabulary: ConvolutionalText(
+                    vocabulary, width=48, channels=160, dimension=48
+                ),
             },
         ),
     }

@@ -79,7 +79,11 @@ def read_weights(path: Path) -> Weights:
 
 
 def write_weights(
-    path: Path, model: str, tensors: Mapping[str, torch.Tensor], vocabulary: Vocabulary, notes: Mapping[str, str]
+    path: Path,
+    model: str,
+    tensors: Mapping[str, torch.Tensor],
+    vocabulary: Vocabulary,
+    notes: Mapping[str, str],
 ) -> str:
     """Writes a weights file in float16 and returns its SHA-256; `notes` go to the metadata."""
     halves = {

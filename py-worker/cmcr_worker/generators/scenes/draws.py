@@ -31,4 +31,6 @@ def combinations_of(split: str, seed: int, indices: Sequence[int]) -> npt.NDArra
 
 
 def _digest(seed: int, split: str, stream: str, index: int) -> bytes:
-    return hashlib.blake2b(f"{seed}/{split}/{stream}/{index}".encode(), digest_size=16, person=b"scenes").digest()
+    return hashlib.blake2b(
+        f"{seed}/{split}/{stream}/{index}".encode(), digest_size=16, person=b"scenes"
+    ).digest()

@@ -21,7 +21,14 @@ _BLOCK: Final = 64  # Images rendered at a time: their fields stay in the cache.
 _RADIUS: Final = np.array([6.5, 8.5, 11.0], dtype=np.float32)  # pixels, by size
 _PLACE: Final = np.array([-5.5, 0.0, 5.5], dtype=np.float32)  # pixels from the middle, by position
 _COLOURS: Final = np.array(
-    [[0.90, 0.12, 0.12], [0.98, 0.55, 0.05], [0.95, 0.90, 0.10], [0.10, 0.70, 0.20], [0.12, 0.25, 0.92], [0.62, 0.15, 0.75]],
+    [
+        [0.90, 0.12, 0.12],
+        [0.98, 0.55, 0.05],
+        [0.95, 0.90, 0.10],
+        [0.10, 0.70, 0.20],
+        [0.12, 0.25, 0.92],
+        [0.62, 0.15, 0.75],
+    ],
     dtype=np.float32,
 )
 _GROUNDS: Final = np.array([0.12, 0.85], dtype=np.float32)
@@ -34,8 +41,13 @@ _GROUND_JITTER: Final = np.float32(0.08)
 _NOISE: Final = np.float32(0.06)  # standard deviation; white is 1
 
 
+def _from_middle(x: Field, y: Field) -> Field:
+    distance: Field = np.sqrt(x * x + y * y)
+    return distance
+
+
 def _circle(x: Field, y: Field) -> Field:
-    return np.hypot(x, y) - np.float32(0.92)
+    return _from_middle(x, y) - np.float32(0.92)
 
 
 def _square(x: Field, y: Field) -> Field:
@@ -45,25 +57,30 @@ def _square(x: Field, y: Field) -> Field:
 def _triangle(x: Field, y: Field) -> Field:
     # Apex (0, -1), corners (+-0.98, 0.75); y points down.
     slope = (np.abs(x) * np.float32(1.75) - (y + 1) * np.float32(0.98)) / np.float32(2.006)
-    return np.maximum(slope, y - np.float32(0.75))
+    distance: Field = np.maximum(slope, y - np.float32(0.75))
+    return distance
 
 
 def _star(x: Field, y: Field) -> Field:
     fold = np.float32(2 * np.pi / 5)
     angle = np.arctan2(x, -y)
-    within = np.abs(angle - fold * np.round(angle / fold)) / (fold / 2)  # 0 at a tip, 1 in a notch
+    to_tip = np.abs(angle - fold * np.rint(angle / fold))
+    within: Field = to_tip * (2 / fold)  # 0 at a tip, 1 in a notch
     # Scaled because the edge runs slantwise to the radius.
-    return (np.hypot(x, y) - (np.float32(1.08) - np.float32(0.63) * within)) * np.float32(0.7)
+    edge = np.float32(1.08) - np.float32(0.63) * within
+    return (_from_middle(x, y) - edge) * np.float32(0.7)
 
 
 def _ring(x: Field, y: Field) -> Field:
-    return np.abs(np.hypot(x, y) - np.float32(0.74)) - np.float32(0.22)
+    distance: Field = np.abs(_from_middle(x, y) - np.float32(0.74)) - np.float32(0.22)
+    return distance
 
 
 def _cross(x: Field, y: Field) -> Field:
     long, wide = np.float32(0.98), np.float32(0.32)
     ax, ay = np.abs(x), np.abs(y)
-    return np.minimum(np.maximum(ax - long, ay - wide), np.maximum(ay - long, ax - wide))
+    distance: Field = np.minimum(np.maximum(ax - long, ay - wide), np.maximum(ay - long, ax - wide))
+    return distance
 
 
 def _diamond(x: Field, y: Field) -> Field:
@@ -71,10 +88,9 @@ def _diamond(x: Field, y: Field) -> Field:
 
 
 def _crescent(x: Field, y: Field) -> Field:
-    return np.maximum(
-        np.hypot(x, y) - np.float32(0.98),
-        np.float32(0.78) - np.hypot(x - np.float32(0.45), y),
-    )
+    outer, inner = _from_middle(x, y), _from_middle(x - np.float32(0.45), y)
+    distance: Field = np.maximum(outer - np.float32(0.98), np.float32(0.78) - inner)
+    return distance
 
 
 SIGNED_DISTANCES: Final[Mapping[str, Callable[[Field, Field], Field]]] = MappingProxyType(
@@ -144,17 +160,20 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     x = pixel[None, None, :] - _per_image(centre_x) + np.zeros((1, SIDE, 1), np.float32)
     y = pixel[None, :, None] - _per_image(centre_y) + np.zeros((1, 1, SIDE), np.float32)
     cos, sin = _per_image(np.cos(turn)), _per_image(np.sin(turn))
-    turned_x, turned_y = cos * x + sin * y, cos * y - sin * x
+    turned_x: Field = cos * x + sin * y
+    turned_y: Field = cos * y - sin * x
 
     distance = np.empty_like(x)
-    unit_x, unit_y = turned_x / _per_image(radius), turned_y / _per_image(radius)
+    unit_x: Field = turned_x / _per_image(radius)
+    unit_y: Field = turned_y / _per_image(radius)
     for label, name in enumerate(ATTRIBUTES[0].values):
         rows = np.flatnonzero(shape == label)
         distance[rows] = SIGNED_DISTANCES[name](unit_x[rows], unit_y[rows])
     coverage = np.clip(np.float32(0.5) - distance * _per_image(radius), 0, 1)
 
     dark = np.empty_like(x)
-    shifted_x, shifted_y = turned_x + 6 * _per_image(uniform[:, 4]), turned_y + 6 * _per_image(uniform[:, 5])
+    shifted_x = turned_x + 6 * _per_image(uniform[:, 4])
+    shifted_y = turned_y + 6 * _per_image(uniform[:, 5])
     for label, name in enumerate(ATTRIBUTES[3].values):
         rows = np.flatnonzero(texture == label)
         dark[rows] = PATTERNS[name](shifted_x[rows], shifted_y[rows])
@@ -165,7 +184,8 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     fill = (_COLOURS[colour] * light[:, None])[:, None, None, :] * (1 - _DARKENING * dark[..., None])
     picture = ground[:, None, None, None] * (1 - coverage[..., None]) + fill * coverage[..., None]
     picture += _NOISE * noise
-    return np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _per_image(values: npt.NDArray[np.float32]) -> Field:

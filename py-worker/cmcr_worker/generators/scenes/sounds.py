@@ -45,7 +45,8 @@ _GLIDE: Final = np.array([-0.28, 0.0, 0.28], dtype=np.float32)  # octaves over t
 def _pulses(time: Wave, phase: Wave, *, hertz: float, duty: float) -> Wave:
     """1 during that part of every period and 0 in the rest, with soft edges."""
     wave = np.cos(np.float32(2 * np.pi) * (np.float32(hertz) * time + phase))
-    return np.clip(np.float32(0.5) + 4 * (wave - np.float32(np.cos(np.pi * duty))), 0, 1)
+    envelope: Wave = np.clip(np.float32(0.5) + 4 * (wave - np.float32(np.cos(np.pi * duty))), 0, 1)
+    return envelope
 
 
 def _sustained(time: Wave, phase: Wave) -> Wave:
@@ -111,11 +112,12 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     mains = np.float32(2 * np.pi) * (50 * time + uniform[:, 7, None])
     drone = (hum[:, None] * (np.sin(mains) + np.float32(0.5) * np.sin(2 * mains))).astype(np.float32)
 
-    stereo = tone[:, :, None] * gains[:, None, :]
+    stereo: Wave = tone[:, :, None] * gains[:, None, :]
     stereo += drone[:, :, None]
     noise *= hiss[:, None, None]
     stereo += noise
-    return np.clip(stereo, -1, 1)
+    np.clip(stereo, -1, 1, out=stereo)
+    return stereo
 
 
 def _tones(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -78,12 +77,11 @@ _NAMES: Final = tuple(attribute.name for attribute in ATTRIBUTES)
 _PLACES: Final = ("horizontal", "vertical")
 
 
-def render_captions(split: str, seed: int, indices: Sequence[int], *, variant: int = 0) -> list[str]:
-    """A caption of each item; another `variant` says the same of the same scene in other words."""
+def render_captions(split: str, seed: int, indices: Sequence[int]) -> list[str]:
+    """A caption of each item, in the style of its index."""
     labels = labels_of(combinations_of(split, seed, indices))
-    stream = f"text/{variant}"
     return [
-        _caption(STYLES[index % 2], row, item_generator(seed, split, stream, index))
+        _caption(STYLES[index % 2], row, item_generator(seed, split, "text", index))
         for index, row in zip(indices, labels.tolist(), strict=True)
     ]
 
@@ -94,11 +92,6 @@ def plain_phrase(labels: Sequence[int]) -> str:
         attribute.values[label] for attribute, label in zip(ATTRIBUTES, labels, strict=True)
     )
     return f"{size} {colour} {texture} {shape}, {vertical} {horizontal}"
-
-
-def words_of(text: str) -> list[str]:
-    """The lower-case words of a text, in order."""
-    return re.findall(r"[^\W_]+", text.lower())
 
 
 def _caption(style: Style, labels: Sequence[int], rng: np.random.Generator) -> str:

@@ -91,7 +91,8 @@ export function packageProblems(paths: SetupPaths, dev: boolean): { readonly sta
 export function workerEnvironment(options: { readonly dev?: boolean; readonly paths?: SetupPaths } = {}): Promise<WorkerEnvironment> {
   const paths = options.paths ?? setupPaths();
   const { state, problems } = packageProblems(paths, options.dev === true);
-  const stubs = pythonStubsReady(paths) ? [] : ["The worker's protocol stubs are missing or older than proto/."];
+  // Without the environment there is nothing to generate them with: one thing after the other.
+  const stubs = state === "missing" || pythonStubsReady(paths) ? [] : ["The worker's protocol stubs are missing or older than proto/."];
   return Promise.resolve({
     state: state === "ready" && stubs.length > 0 ? "outdated" : state,
     python: paths.python,

@@ -50,9 +50,13 @@ export const inspectWorker: Inspection = async (paths) => {
   const present = environment.state !== "missing";
   const driver = await nvidiaDriver();
   const [python, packages] = await Promise.all([pythonCheck(paths, present), present ? packageChecks(paths, driver) : []]);
-  const summary =
-    environment.state === "ready"
-      ? ok("worker environment", paths.environment)
-      : missing("worker environment", environment.problems.join(" "), INSTALL);
+  const name = "worker environment";
+  const problems = environment.problems.join(" ");
+  const summary = {
+    ready: ok(name, paths.environment),
+    // It may well work still.
+    outdated: warning(name, problems, INSTALL),
+    missing: missing(name, problems, INSTALL),
+  }[environment.state];
   return [python, summary, ...packages, ok("NVIDIA driver", driver ?? "none: the CPU is used")];
 };

@@ -7,6 +7,7 @@ import { ConnectorClient } from "./connectorClient.js";
 import { EncoderClient } from "./encoderClient.js";
 import { WorkerLostError } from "./errors.js";
 import { WorkerServiceClient } from "./gen/cmcr/v1/worker.js";
+import { checkHealth, type ServingStatus } from "./health.js";
 import { WorkerProcess, type WorkerProcessOptions } from "./process.js";
 import { RetrievalClient } from "./retrievalClient.js";
 import { TensorClient } from "./tensorClient.js";
@@ -42,6 +43,11 @@ export class Worker {
   /** Whether results can be handed over as files. */
   get sharesFiles(): boolean {
     return this.#channel.sharesFiles;
+  }
+
+  /** What the standard health service says of the worker as a whole. */
+  health(): Promise<ServingStatus> {
+    return checkHealth(this.#channel.context, this.#channel.address);
   }
 
   /** The process that was started, or null for a worker that was connected to. */

@@ -69,12 +69,14 @@ async function info(request: WorkerRequest, signal: AbortSignal, say: Say): Prom
       ? await openWorker({ settings: { device: request.device, threads: threadsOf(request), address: null }, roots: [], signal })
       : await Worker.connect(request.address, signal);
   try {
+    const health = await worker.health();
     if (request.json) {
-      say(JSON.stringify(worker.info));
+      say(JSON.stringify({ ...worker.info, health }));
       return;
     }
     const { info: found } = worker;
     say(`cmcr worker ${found.workerVersion}, protocol ${found.protocolVersion}${found.gitRevision === "" ? "" : `, revision ${found.gitRevision.slice(0, 12)}`}`);
+    say(`health: ${health}`);
     say(`Python ${found.pythonVersion}, torch ${found.torchVersion}, ${found.cudaVersion === "" ? "without CUDA" : `CUDA ${found.cudaVersion}`}`);
     say(`device ${found.device}: ${found.deviceName}, ${found.threads} thread${found.threads === 1 ? "" : "s"}`);
     say(`encoders: ${found.encoders.join(", ")}`);

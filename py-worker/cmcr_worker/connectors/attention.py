@@ -25,6 +25,8 @@ from cmcr_worker.tensors.writer import RowWriter, as_writer
 
 # exp2 is about three times as fast as exp on the CPU, so the logits are kept in units of ln 2.
 _LOG2_E = 1.0 / math.log(2.0)
+# Launched tiles on CUDA before the host waits: bounds how late progress and cancellation can be.
+_TILES_IN_FLIGHT = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,14 +42,19 @@ class TileSizes:
     memory: int
 
 
-# Measured: on the CPU 1024 x 1024 logits (4 MiB) stay in the cache between the two products, and
-# both are large enough for the library's full rate. A card wants launches of a few milliseconds.
-_SIZES = {
-    "cpu": TileSizes(queries=4096, inner=1024, memory=1024),
-    "cuda": TileSizes(queries=16384, inner=4096, memory=8192),
-}
-# Launched tiles on CUDA before the host waits: bounds how late progress and cancellation can be.
-_TILES_IN_FLIGHT = 8
+def tile_sizes(device: torch.device) -> TileSizes:
+    """The sizes that measured best; on the CPU for the number of threads that torch has now.
+
+    One thread: 1024 x 1024 logits (4 MiB) stay in its cache between the two products, and both
+    are large enough for the library's full rate. Several threads meet after every operation, and
+    where the cores are shared each meeting is a wait: larger operations (32 MiB of logits) more
+    than doubled the rate then. A card wants launches of a few milliseconds.
+    """
+    if device.type == "cuda":
+        return TileSizes(queries=16384, inner=4096, memory=8192)
+    if torch.get_num_threads() == 1:
+        return TileSizes(queries=4096, inner=1024, memory=1024)
+    return TileSizes(queries=4096, inner=4096, memory=2048)
 
 
 def attend(
@@ -96,7 +103,7 @@ def attend(
             f"the softmax temperature is {temperature}; expected a number above 0",
             subject="temperature",
         )
-    sizes = sizes or _SIZES[device.type]
+    sizes = sizes or tile_sizes(device)
     key_feed = TileFeed(keys, sizes.memory, device)
     value_feed = key_feed if values is None else TileFeed(weighted, sizes.memory, device)
     walk = _Walk(sizes, min(total, sizes.queries), keys.shape[0], weighted.shape[1], device)

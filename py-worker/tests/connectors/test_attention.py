@@ -54,9 +54,15 @@ def test_random_memory(temperature: float, sizes: TileSizes | None) -> None:
     assert_close(attended(queries, memory, temperature, sizes=sizes), naive(queries, memory, temperature))
 
 
-def test_default_tiles_with_uneven_last_ones() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_default_tiles_with_uneven_last_ones(threads: int) -> None:
     queries, memory = unit_rows(1050, 24), unit_rows(2100, 24, seed=1)
-    assert_close(attended(queries, memory, 0.01), naive(queries, memory, 0.01))
+    torch.set_num_threads(threads)
+    try:
+        found = attended(queries, memory, 0.01)
+    finally:
+        torch.set_num_threads(1)
+    assert_close(found, naive(queries, memory, 0.01))
 
 
 @settings(max_examples=60, deadline=None)

@@ -61,6 +61,7 @@ export async function readAll<S>(
   await guarded(context, name, async (watch) => {
     const call = open(new Metadata(), { deadline: Date.now() + DEADLINE_MS.stage });
     watch(call);
+    call.on("error", LATE);
     for await (const message of call as AsyncIterable<S>) await onMessage(message);
   });
 }
@@ -105,6 +106,7 @@ export async function converse<Q, S>(
   await guarded(context, name, async (watch) => {
     const call = open(new Metadata(), { deadline: Date.now() + DEADLINE_MS.stage });
     watch(call);
+    call.on("error", LATE);
     const reading = (async () => {
       for await (const message of call as AsyncIterable<S>) await onMessage(message);
     })();
@@ -115,13 +117,15 @@ export async function converse<Q, S>(
     try {
       await Promise.race([reading, writing.then(() => reading)]);
     } catch (error) {
-      call.cancel();
       reading.catch(() => undefined);
       writing.catch(() => undefined);
       throw error;
     }
   });
 }
+
+/** Hears a stream's error once nobody reads it any more; without a listener it would end the process. */
+const LATE = (): void => undefined;
 
 interface Writable<Q> {
   write(message: Q): boolean;
@@ -145,17 +149,19 @@ async function guarded<T>(context: CallContext, name: string, work: (watch: (cal
   const { signal } = context;
   signal?.throwIfAborted();
   const calls: Cancellable[] = [];
-  const onAbort = (): void => {
+  const cancel = (): void => {
     for (const call of calls) call.cancel();
   };
-  signal?.addEventListener("abort", onAbort, { once: true });
+  signal?.addEventListener("abort", cancel, { once: true });
   try {
     return await work((call) => calls.push(call));
   } catch (error) {
+    // Also when it was we who failed: the worker must not go on with what nobody reads.
+    cancel();
     // The signal's reason is the InterruptedError that whoever aborted gave it.
     signal?.throwIfAborted();
     throw isServiceError(error) ? await context.explain(fromServiceError(error, name)) : error;
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    signal?.removeEventListener("abort", cancel);
   }
 }

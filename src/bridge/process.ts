@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,7 +127,6 @@ export class WorkerProcess {
       await this.exited;
       clearTimeout(timer);
     }
-    if (this.#socketFolder !== undefined) await rm(this.#socketFolder, { recursive: true, force: true });
   }
 
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
@@ -145,8 +145,9 @@ export class WorkerProcess {
     this.#removeSocket();
   };
 
+  /** At once: when this process exits there is no later. */
   #removeSocket(): void {
-    if (this.#socketFolder !== undefined) void rm(this.#socketFolder, { recursive: true, force: true });
+    if (this.#socketFolder !== undefined) rmSync(this.#socketFolder, { recursive: true, force: true });
   }
 }
 
@@ -170,7 +171,8 @@ function start(address: string, options: WorkerProcessOptions) {
       reject: false,
       detached: true,
       cleanup: false,
-      env: { PYTHONPATH: options.packageFolder, PYTHONUNBUFFERED: "1", PYTHONDONTWRITEBYTECODE: "" },
+      // PYTHONSAFEPATH: or else a torch.py or grpc/ in the folder that the user is in would be imported in place of ours.
+      env: { PYTHONPATH: options.packageFolder, PYTHONSAFEPATH: "1", PYTHONUNBUFFERED: "1", PYTHONDONTWRITEBYTECODE: "" },
     },
   );
 }

@@ -50,7 +50,12 @@ export class RetrievalClient {
       rows: [...rows],
     });
     if (answer.indices === undefined || answer.scores === undefined) throw wrongCount(k, 0);
-    return { indices: uint32OfTensor(answer.indices), scores: float32Of(answer.scores), k: answer.indices.shape[1] ?? 0 };
+    const [count = 0, kept = 0] = answer.indices.shape;
+    const indices = uint32OfTensor(answer.indices);
+    const scores = float32Of(answer.scores);
+    const expected = (rows.length === 0 ? queries.rows : rows.length) * Math.min(k, gallery.rows);
+    if (count * kept !== expected || indices.length !== expected || scores.length !== expected) throw wrongCount(expected, scores.length);
+    return { indices, scores, k: kept };
   }
 
   /** The whole score matrix, block by block. */
@@ -62,8 +67,10 @@ export class RetrievalClient {
       (metadata, options) => this.#client.score({ queries: queries.handle, gallery: gallery.handle }, metadata, options),
       ({ scores }) => {
         if (scores === undefined) throw wrongCount(queries.rows, firstRow);
-        const rows = scores.shape[0] ?? 0;
-        onBlock({ firstRow, rows, scores: float32Of(scores) });
+        const [rows = 0, columns = 0] = scores.shape;
+        const values = float32Of(scores);
+        if (columns !== gallery.rows || values.length !== rows * columns) throw wrongCount(rows * gallery.rows, values.length);
+        onBlock({ firstRow, rows, scores: values });
         firstRow += rows;
       },
     );

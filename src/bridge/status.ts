@@ -15,14 +15,25 @@ export interface StatusDetails {
   readonly traceback: readonly string[];
 }
 
+const NO_DETAILS: StatusDetails = { detail: undefined, traceback: [] };
+
 /**
- * Reads the details of a failed call. Field numbers are those of google.rpc.Status
+ * Reads the details of a failed call; none where they are missing or malformed. Field numbers are those of google.rpc.Status
  * (details = 3), google.protobuf.Any (type_url = 1, value = 2) and
  * google.rpc.DebugInfo (stack_entries = 1).
  */
 export function statusDetails(metadata: Metadata | undefined): StatusDetails {
   const [raw] = metadata?.get(DETAILS_KEY) ?? [];
-  if (!Buffer.isBuffer(raw)) return { detail: undefined, traceback: [] };
+  if (!Buffer.isBuffer(raw)) return NO_DETAILS;
+  try {
+    return decodeStatus(raw);
+  } catch {
+    // Whatever a proxy or another program has put there must not hide the error itself.
+    return NO_DETAILS;
+  }
+}
+
+function decodeStatus(raw: Uint8Array): StatusDetails {
   let detail: ErrorDetail | undefined;
   let traceback: readonly string[] = [];
   for (const packed of lengthDelimited(raw, 3)) {

@@ -74,16 +74,23 @@ export class TensorClient {
     return remoteTensor(answer.tensor, "Upload");
   }
 
-  /** The float32 bytes of a matrix, chunk by chunk. */
+  /** The float32 bytes of a matrix, chunk by chunk; rejects when more or fewer come than it has. */
   async download(tensor: RemoteTensor, onChunk: (chunk: Buffer) => Promise<void>): Promise<void> {
+    const expected = tensor.rows * tensor.dim * 4;
+    let received = 0;
     await readAll(
       this.channel.context,
       "Download",
       (metadata, options) => this.#client.download({ handle: tensor.handle }, metadata, options),
       async (message) => {
-        if (message.part?.$case === "chunk") await onChunk(message.part.value);
+        if (message.part?.$case !== "chunk") return;
+        received += message.part.value.length;
+        if (received <= expected) await onChunk(message.part.value);
       },
     );
+    if (received !== expected) {
+      throw new CmcrError(`the worker sent ${received} bytes of a matrix that has ${expected}`, { code: EXIT.worker, reason: "MALFORMED_ANSWER" });
+    }
   }
 
   /**

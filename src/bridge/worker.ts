@@ -20,6 +20,7 @@ export const PROTOCOL_VERSION = 1;
 const START_LIMIT_MS = 120_000;
 const CONNECT_LIMIT_MS = 10_000;
 const POLL_MS = 250;
+const LEAST_ANSWER_MS = 1_000;
 
 /** A worker that has answered GetInfo and speaks our protocol. */
 export class Worker {
@@ -81,10 +82,10 @@ export class Worker {
   }
 
   /** Connects to a worker that somebody else has started, at `unix:/path` or `host:port`. */
-  static async connect(address: string, signal?: AbortSignal): Promise<Worker> {
+  static async connect(address: string, signal?: AbortSignal, limitMs: number = CONNECT_LIMIT_MS): Promise<Worker> {
     const probe = new Channel(address, null, false, signal);
     try {
-      const info = await ready(probe, CONNECT_LIMIT_MS, null);
+      const info = await ready(probe, limitMs, null);
       // A unix socket is on this machine; whether its worker may see our files, its roots say.
       const channel = address.startsWith("unix:") && info.roots.length > 0 ? new Channel(address, null, true, signal) : probe;
       if (channel !== probe) probe.close();
@@ -110,14 +111,13 @@ async function ready(channel: Channel, limitMs: number, child: WorkerProcess | n
   while (!(await waitForConnection(client, Math.min(deadline, Date.now() + POLL_MS)))) {
     signal?.throwIfAborted();
     if (child?.ended === true) throw notStarted(child);
-    if (Date.now() < deadline) continue;
-    if (child === null) throw new WorkerLostError(`no worker answers at ${channel.address}. Is it running, and is the address right?`);
-    throw new CmcrError(`the worker did not answer within ${Math.round(limitMs / 1000)} seconds of its start. Run: cmcr doctor`, {
-      code: EXIT.worker,
-      reason: "WORKER_START_TIMEOUT",
-    });
+    if (Date.now() >= deadline) throw noAnswer(channel, limitMs, child);
   }
-  const info: WorkerInfo = await unary(channel.context, "GetInfo", DEADLINE_MS.short, client.getInfo.bind(client), {});
+  // One that is connected to late still gets a moment to answer.
+  const left = Math.max(deadline - Date.now(), LEAST_ANSWER_MS);
+  const info: WorkerInfo = await unary(channel.context, "GetInfo", Math.min(left, DEADLINE_MS.short), client.getInfo.bind(client), {}).catch((error: unknown) => {
+    throw error instanceof CmcrError && error.reason === "DEADLINE" ? noAnswer(channel, limitMs, child) : error;
+  });
   if (info.protocolVersion !== PROTOCOL_VERSION) {
     const older = info.protocolVersion < PROTOCOL_VERSION ? "the worker" : "cmcr";
     throw new CmcrError(
@@ -126,6 +126,14 @@ async function ready(channel: Channel, limitMs: number, child: WorkerProcess | n
     );
   }
   return info;
+}
+
+function noAnswer(channel: Channel, limitMs: number, child: WorkerProcess | null): CmcrError {
+  if (child === null) return new WorkerLostError(`no worker answers at ${channel.address}. Is it running, and is the address right?`);
+  return new CmcrError(`the worker did not answer within ${Math.round(limitMs / 1000)} seconds of its start. Run: cmcr doctor`, {
+    code: EXIT.worker,
+    reason: "WORKER_START_TIMEOUT",
+  });
 }
 
 function waitForConnection(client: WorkerServiceClient, deadline: number): Promise<boolean> {

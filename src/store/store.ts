@@ -52,7 +52,7 @@ export class Store {
     const checked = await check(folder, key, text, signal);
     if (typeof checked !== "string") return checked;
     onDamaged({ folder, problem: checked });
-    await rm(folder, { recursive: true, force: true });
+    await this.#remove(folder);
     return null;
   }
 
@@ -67,16 +67,31 @@ export class Store {
     const stageFolder = join(this.root, stage);
     await mkdir(stageFolder, { recursive: true });
     const folder = join(stageFolder, manifest.key);
-    try {
-      await rename(pending.path, folder);
-    } catch (error) {
-      // Another run has finished the same output in the meantime, or it is made anew.
-      if (!isNotEmpty(error)) throw error;
-      await rm(folder, { recursive: true, force: true });
-      await rename(pending.path, folder);
+    // Another run may have finished the same output in the meantime, or it is made anew.
+    for (;;) {
+      try {
+        await rename(pending.path, folder);
+        break;
+      } catch (error) {
+        if (!hasCode(error, "ENOTEMPTY", "EEXIST")) throw error;
+        await this.#remove(folder);
+      }
     }
     await syncFolder(stageFolder);
     return entry(folder, manifest);
+  }
+
+  /** Takes an entry out with one rename, so that nobody finds a part of it, and then removes it. */
+  async #remove(folder: string): Promise<void> {
+    const aside = await this.begin();
+    try {
+      await rename(folder, aside.path);
+    } catch (error) {
+      // Another process was first.
+      if (!hasCode(error, "ENOENT")) throw error;
+    } finally {
+      await aside.discard();
+    }
   }
 
   /** Removes half-written outputs of processes that are gone. */
@@ -111,6 +126,6 @@ function entry(folder: string, manifest: EntryManifest): StoreEntry {
   return { folder, manifest, path: (name) => join(folder, name) };
 }
 
-function isNotEmpty(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST");
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
 }

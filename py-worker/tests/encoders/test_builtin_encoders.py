@@ -106,6 +106,20 @@ def test_items_find_their_plain_phrase(model: str, modality: str) -> None:
     assert (ranks <= 5).float().mean() > 0.75
 
 
+def test_loading_draws_no_random_number() -> None:
+    before = torch.random.get_rng_state()
+    builtin.load("scenes-audio-text", None, {}, CPU)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("model", "modality"), CASES)
+def test_devices_agree(model: str, modality: str) -> None:
+    batch = items(modality, 64)
+    on_gpu = builtin.load(model, None, {}, torch.device("cuda")).encode(modality, batch)
+    torch.testing.assert_close(on_gpu, ENCODERS[model].encode(modality, batch), atol=1e-4, rtol=0)
+
+
 def test_any_text() -> None:
     texts: Sequence[Media] = ["", "   ", "?!", "ein Grünes Dreieck 三角", "word " * 500, "RED star"]
     for encoder in ENCODERS.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -32,8 +33,10 @@ class BuiltinEncoder:
         self._model = model
         self._device = device
         self._towers: dict[str, Tower] = {}
-        modules = build_towers(definition, weights.vocabulary)
-        modules.load_state_dict(weights.tensors)
+        # On the meta device nothing is initialised, so that no random number is drawn.
+        with torch.device("meta"):
+            modules = build_towers(definition, weights.vocabulary)
+        modules.load_state_dict(weights.tensors, assign=True)
         modules.requires_grad_(False).eval().to(device)
         for modality, tower in modules.items():
             assert isinstance(tower, Tower)
@@ -55,9 +58,16 @@ class BuiltinEncoder:
         if tower is None:
             raise unknown_name(f"modality of {self._model}", modality, self._towers)
         embeddings = torch.empty(len(inputs), self.dimension)
-        with torch.inference_mode():
+        with torch.inference_mode(), _full_precision(self._device):
             for start in range(0, len(inputs), _BLOCK):
                 prepared = tower.prepare(inputs[start : start + _BLOCK]).to(self._device)
                 rows = nn.functional.normalize(tower(prepared), dim=1)
                 embeddings[start : start + len(rows)] = rows.cpu()
         return embeddings
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Keeps cuDNN from TF32, whose 10 bits of mantissa would make rows depend on the batch's kernels."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

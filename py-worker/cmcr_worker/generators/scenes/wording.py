@@ -38,43 +38,39 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "striped": ("striped", "banded"),
         "dotted": ("dotted", "spotted", "speckled"),
         "chequered": ("chequered", "checkered", "checked"),
-        "left": ("left", "leftmost"),
-        "centre": ("centre", "center"),
-        "right": ("right", "rightmost"),
-        "bottom": ("bottom", "below", "low"),
-        "middle": ("middle", "halfway"),
-        "top": ("top", "above", "high"),
+        "left": ("on the left", "to the left", "leftmost"),
+        "centre": ("in the centre", "at the center"),
+        "right": ("on the right", "to the right", "rightmost"),
+        "bottom": ("at the bottom", "low down", "below"),
+        "middle": ("in the middle", "halfway up"),
+        "top": ("at the top", "high up", "above"),
     }
 )
-"""The words for each value, all equally likely."""
+"""The phrases for each value, all equally likely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How captions of one kind are put together: openings, and the order of the attributes."""
+    """How captions of one kind are put together: openings, then the attributes in an order."""
 
     openings: tuple[str, ...]
     order: tuple[str, ...]
-    places: str
-    """Introduces the position; empty where the words stand alone."""
+    separator: str
 
 
 STYLES: Final = (
     Style(
-        openings=("a", "a picture of a", "an image showing a", "a photo of one", "there is a"),
+        openings=("a", "a picture of a", "an image showing a", "a photo of a", "there is a"),
         order=("size", "colour", "texture", "shape", "vertical", "horizontal"),
-        places="at the",
+        separator=" ",
     ),
     Style(
-        openings=("the sound of a", "a recording of a", "one hears a", "a noise from some", "listen to this"),
+        openings=("the sound of a", "a recording of a", "one hears a", "a noise made by a", "listen to this"),
         order=("shape", "texture", "size", "colour", "horizontal", "vertical"),
-        places="from the",
+        separator=", ",
     ),
 )
 """Items of even index are described as seen, those of odd index as heard."""
-
-_NAMES: Final = tuple(attribute.name for attribute in ATTRIBUTES)
-_PLACES: Final = ("horizontal", "vertical")
 
 
 def render_captions(split: str, seed: int, indices: Sequence[int]) -> list[str]:
@@ -95,18 +91,15 @@ def plain_phrase(labels: Sequence[int]) -> str:
 
 
 def _caption(style: Style, labels: Sequence[int], rng: np.random.Generator) -> str:
-    draws = rng.random(1 + 2 * len(_NAMES))
+    draws = rng.random(1 + 2 * len(ATTRIBUTES))
     said: dict[str, str] = {}
     for position, (attribute, label) in enumerate(zip(ATTRIBUTES, labels, strict=True)):
-        if attribute.name != "shape" and draws[1 + 2 * position] < LEFT_OUT:
-            continue
-        said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 + 2 * position])
-    parts = [_pick(style.openings, draws[0])]
-    parts += [said[name] for name in style.order if name in said and name not in _PLACES]
-    places = [said[name] for name in style.order if name in said and name in _PLACES]
-    if places:
-        parts += [style.places, *places]
-    return " ".join(parts)
+        if attribute.name == "shape" or draws[1 + 2 * position] >= LEFT_OUT:
+            said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 + 2 * position])
+    told = style.separator.join(said[name] for name in style.order if name in said)
+    opening = _pick(style.openings, draws[0])
+    article = "n" if opening.split()[-1] == "a" and told[0] in "aeiou" else ""
+    return f"{opening}{article} {told}"
 
 
 def _pick(options: Sequence[str], uniform: float) -> str:

@@ -187,6 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    # Before the work, so that a folder that cannot be made costs no time.
+    options.out.mkdir(parents=True, exist_ok=True)
     settings = TrainingSettings()
     for model, source in WORLDS[options.world].items():
         print(

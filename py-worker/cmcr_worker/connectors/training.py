@@ -16,7 +16,7 @@ from cmcr_worker.connectors.batches import BatchMaker
 from cmcr_worker.connectors.checkpoint import SideHead, to_bytes
 from cmcr_worker.connectors.heads import initial_head
 from cmcr_worker.connectors.losses import intra_loss, normalize, symmetric_info_nce
-from cmcr_worker.connectors.optimizers import build_optimizer, set_rates
+from cmcr_worker.connectors.optimizers import build_optimizer
 from cmcr_worker.connectors.plan import (
     BATCH_NORM_MODES,
     SideTensors,
@@ -80,14 +80,15 @@ class ProjectorTrainer:
         self._has_pseudo = all(side.pseudo is not None for side in tensors)
         self._batches = BatchMaker(tensors, self._device)
         self._parameters = [list(side.head.parameters()) for side in self._sides]
-        self._optimizer = build_optimizer([p for group in self._parameters for p in group], spec)
+        self._all_parameters = [parameter for group in self._parameters for parameter in group]
+        self._optimizer = build_optimizer(self._all_parameters, spec)
         self._pending: list[_Pending] = []
         self._next_step: int = 0
 
     @property
     def parameters(self) -> int:
         """How many numbers are trained, both heads together."""
-        return sum(p.numel() for group in self._parameters for p in group)
+        return sum(p.numel() for p in self._all_parameters)
 
     def step(self, plan: StepPlan) -> None:
         """Takes one step. Its report comes with the next `flush`.
@@ -103,8 +104,8 @@ class ProjectorTrainer:
                 remedy="Send every step once, counted from 0.",
             )
         check_plan(plan, self._overlap_rows, has_pseudo=self._has_pseudo)
-        set_rates(self._optimizer, plan.learning_rate, plan.weight_decay)
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter in self._all_parameters:
+            parameter.grad = None
         terms, loss = self._loss(plan)
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [[p.grad for p in group if p.grad is not None] for group in self._parameters]
@@ -112,9 +113,8 @@ class ProjectorTrainer:
         if self._spec.max_gradient_norm > 0:
             # A norm that is not finite stays in the figures, so that flush tells of it.
             whole = torch.linalg.vector_norm(torch.stack(norms))
-            everything = [parameter for group in self._parameters for parameter in group]
-            nn.utils.clip_grads_with_norm_(everything, self._spec.max_gradient_norm, whole)
-        self._optimizer.step()
+            nn.utils.clip_grads_with_norm_(self._all_parameters, self._spec.max_gradient_norm, whole)
+        self._optimizer.step(plan.learning_rate, plan.weight_decay)
         self._next_step += 1
         figures = torch.stack([loss.detach(), *(term.detach() for term in terms.values()), *norms])
         self._pending.append(_Pending(plan.number, tuple(terms), figures, time.perf_counter() - began))
@@ -129,7 +129,7 @@ class ProjectorTrainer:
             return []
         pending, self._pending = self._pending, []
         began = time.perf_counter()
-        finite = torch.stack([p.detach().isfinite().all() for group in self._parameters for p in group])
+        finite = torch.stack([p.detach().isfinite().all() for p in self._all_parameters])
         # Steps may have different terms, so their figures travel end to end.
         figures = torch.cat([entry.figures for entry in pending] + [finite.float()]).tolist()
         waited = (time.perf_counter() - began) / len(pending)

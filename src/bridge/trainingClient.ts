@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { PlannedStep } from "../connect/plan.js";
 import { CmcrError, EXIT } from "../errors.js";
@@ -80,12 +81,16 @@ export async function train(context: CallContext, client: ConnectorServiceClient
         },
       },
     };
+    // What is written leaves only when the event loop turns: the worker makes its trainer while
+    // the first block is planned, and takes the first steps while the next is.
+    await nextTurn();
     let steps: Step[] = [];
     for (const step of request.steps) {
       steps.push(wireStep(step));
       if (steps.length < request.stepsPerMessage) continue;
       await window.enter();
       yield { part: { $case: "block", value: { steps } } };
+      await nextTurn();
       steps = [];
     }
     if (steps.length > 0) {

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 
-import { type Client, type ClientUnaryCall, loadPackageDefinition, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { Metadata} from "@grpc/grpc-js";
+import { type Client, type ClientUnaryCall, loadPackageDefinition, type ServiceError } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
 import { DEADLINE_MS, type CallContext, unary } from "./calls.js";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Metadata, Server, ServerCredentials, type ServiceDefinition, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { status} from "@grpc/grpc-js";
+import { Metadata, Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
 
 import { Channel } from "../../../src/bridge/connection.js";

@@ -6,7 +6,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { InterruptedError } from "../../../src/bridge/errors.js";
-import { GetInfoResponse } from "../../../src/bridge/gen/cmcr/v1/worker.js";
+import type { GetInfoResponse } from "../../../src/bridge/gen/cmcr/v1/worker.js";
 import { PROTOCOL_VERSION, Worker } from "../../../src/bridge/worker.js";
 import { failureOf } from "../../helpers/failures.js";
 import { temporaryFolder } from "../../helpers/temporaryFolder.js";

@@ -5,12 +5,16 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 
 import { EXIT } from "../errors.js";
+import { REPEATABLE } from "./commands/command.js";
 import { COMMANDS } from "./commands/index.js";
 import { fail } from "./failure.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 const argv = hideBin(process.argv);
-const json = argv.includes("--json");
+const json = argv.some((argument) => argument === "--json" || argument === "--json=true");
+
+/** Thrown when yargs refuses the command line. */
+class UsageError extends Error {}
 
 const parser = yargs(argv)
   .scriptName("cmcr")
@@ -18,6 +22,8 @@ const parser = yargs(argv)
   .version(version)
   .alias("help", "h")
   .strict()
+  .strictCommands()
+  .check(eachOptionHasOneValue, true)
   .demandCommand(1, "Name a command.")
   .recommendCommands()
   .parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
@@ -29,6 +35,16 @@ const parser = yargs(argv)
   });
 for (const command of COMMANDS) parser.command(command);
 
+/** An option must say something, and one thing: an empty path would be the folder that one is in. */
+function eachOptionHasOneValue(options: Record<string, unknown>): true {
+  for (const [name, value] of Object.entries(options)) {
+    if (name === "_") continue;
+    if (Array.isArray(value) && !REPEATABLE.has(name)) throw new UsageError(`--${name}: expected once, found ${value.length} times.`);
+    if (value === "") throw new UsageError(`--${name}: expected a value, found nothing.`);
+  }
+  return true;
+}
+
 // Whoever reads our output has gone, as `| head` does: end in order, as at Ctrl-C.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -37,15 +53,12 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-/** Thrown when yargs refuses the command line. */
-class UsageError extends Error {}
-
 try {
   await parser.parseAsync();
 } catch (error) {
   if (error instanceof UsageError) {
     const { usageError } = await import("../errors.js");
-    fail(usageError(`${error.message.trim().replace(/[.]?$/, ".")} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
+    fail(usageError(`${error.message.trim().replace(/(?<![.?!])$/, ".")} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
   } else fail(error, json);
 }
 process.exitCode ??= EXIT.success;

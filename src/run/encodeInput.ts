@@ -3,9 +3,10 @@ import { basename, dirname, resolve } from "node:path";
 
 import { type CompiledSource, MODALITIES, type Modality } from "../config/compiled.js";
 import { listItems } from "../data/sources/registry.js";
-import { dataError, usageError } from "../errors.js";
+import { dataError } from "../errors.js";
 import { writeFileWhole } from "../store/files.js";
 import { PendingFolder } from "../store/pendingFolder.js";
+import { badArgument, countArgument, deviceArgument } from "./arguments.js";
 import { EMBEDDINGS, receiveAt } from "./context.js";
 import { ProgressMeter, type Reporter } from "./events.js";
 import { NAMES } from "./stages/encode.js";
@@ -30,10 +31,11 @@ export interface EncodeRequest {
  */
 export async function encodeInput(request: EncodeRequest, { signal, report }: { readonly signal: AbortSignal; readonly report: Reporter }): Promise<void> {
   const modality = MODALITIES.find((name) => name === request.modality);
-  if (modality === undefined) throw wrong("modality", `expected one of ${MODALITIES.join(", ")}; found "${request.modality}"`);
-  const batchSize = positiveInteger("batch-size", request.batchSize);
-  const threads = positiveInteger("threads", request.threads);
-  if (request.encoder === "builtin" && request.model === undefined) throw wrong("model", "the provider builtin needs one, such as scenes-image-text");
+  if (modality === undefined) throw badArgument("modality", `expected one of ${MODALITIES.join(", ")}; found "${request.modality}"`);
+  const batchSize = countArgument("batch-size", request.batchSize);
+  const threads = countArgument("threads", request.threads);
+  const device = deviceArgument("device", request.device);
+  if (request.encoder === "builtin" && request.model === undefined) throw badArgument("model", "the provider builtin needs one, such as scenes-image-text");
   const started = performance.now();
   const input = resolve(request.input);
   const out = resolve(request.out);
@@ -42,7 +44,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: { 
   const checkpoint = request.checkpoint === undefined ? null : resolve(request.checkpoint);
   const pending = await PendingFolder.beside(out);
   const worker = await openWorker({
-    settings: { device: request.device, threads, address: null },
+    settings: { device, threads, address: null },
     roots: [pending.path, source.type === "folder" ? input : dirname(input), ...(checkpoint === null ? [] : [dirname(checkpoint)])],
     signal,
   }).catch(async (error: unknown) => {
@@ -88,7 +90,7 @@ async function sourceOf(input: string, modality: Modality): Promise<CompiledSour
   });
   if (status.isDirectory()) return { type: "folder", path: input };
   if (modality === "text") return { type: "lines", path: input };
-  throw wrong("input", `expected a folder of ${modality} files; found the file ${input}`);
+  throw badArgument("input", `expected a folder of ${modality} files; found the file ${input}`);
 }
 
 async function refuseExisting(out: string): Promise<void> {
@@ -96,15 +98,5 @@ async function refuseExisting(out: string): Promise<void> {
     () => true,
     () => false,
   );
-  if (there) throw wrong("out", `${out} is there already, and is left as it is; name another folder`);
-}
-
-function positiveInteger(option: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw wrong(option, `expected a whole number from 1 on; found "${text}"`);
-  return number;
-}
-
-function wrong(option: string, message: string): Error {
-  return usageError(`--${option}: ${message}.`, { reason: "BAD_COMMAND_LINE", path: `--${option}` });
+  if (there) throw badArgument("out", `${out} is there already, and is left as it is; name another folder`);
 }

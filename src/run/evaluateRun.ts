@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 
 import type { CompiledExperiment } from "../config/compiled.js";
@@ -10,7 +9,7 @@ import { writeFileWhole } from "../store/files.js";
 import { Store } from "../store/store.js";
 import type { RunContext } from "./context.js";
 import { type RunOptions, storeFolder } from "./engine.js";
-import { readCompleteRun, RUN_FILES } from "./folder.js";
+import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
 import type { RunManifest } from "./manifest.js";
 import { encodeStage } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
@@ -36,7 +35,7 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
   const run = await readCompleteRun(folder);
   const given = options.experiment === undefined ? run.experiment : await compatible(run.experiment, options.experiment);
   const experiment = { ...given, evaluate: chosen(given, options.tasks) };
-  const manifest = await readJson<RunManifest>(join(folder, RUN_FILES.manifest));
+  const manifest = await readRunFile<RunManifest>(folder, "manifest");
   const projectors = join(folder, RUN_FILES.projectors);
   const sha256 = manifest.files[RUN_FILES.projectors] ?? "";
   if ((await fileSha256(projectors, signal)) !== sha256) {
@@ -53,7 +52,7 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
     const pseudo = await enhanceStage(context, table, tensors);
     const name = basename(folder);
     const metrics = await evaluateStage(context, { run: name, table, pseudo, tensors, projectors: { path: projectors, sha256 } });
-    const merged = merge(await readJson<MetricsFile>(join(folder, RUN_FILES.metrics)), metrics);
+    const merged = merge(await readRunFile<MetricsFile>(folder, "metrics"), metrics);
     const text = `${JSON.stringify(merged, null, 2)}\n`;
     await writeFileWhole(join(folder, RUN_FILES.metrics), text);
     const files = { ...manifest.files, [RUN_FILES.metrics]: await fileSha256(join(folder, RUN_FILES.metrics)) };
@@ -100,12 +99,4 @@ function merge(old: MetricsFile, fresh: MetricsFile): MetricsFile {
   const kept = old.tasks.map((task) => anew.get(task.name) ?? task);
   const added = fresh.tasks.filter(({ name }) => !old.tasks.some((task) => task.name === name));
   return { ...old, tasks: [...kept, ...added] };
-}
-
-async function readJson<T>(path: string): Promise<T> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (cause) {
-    throw dataError(`${path} is missing or damaged.`, { reason: "CORRUPT", path, cause });
-  }
 }

@@ -1,5 +1,5 @@
-import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 
 import type { CompiledExperiment } from "../config/compiled.js";
 import { CmcrError, dataError, EXIT, usageError } from "../errors.js";
@@ -39,7 +39,7 @@ export class RunFolder {
 
   /** Makes `out/NAME`, or `out/NAME-2` and so on where there is one already. */
   static async create(out: string, name: string, source: string, experiment: CompiledExperiment): Promise<RunFolder> {
-    await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+    await makeFolder(resolve(out)).catch((cause: unknown) => {
       throw dataError(`the folder ${out} cannot be made. Choose another with --out.`, { reason: "UNWRITABLE", path: out, cause });
     });
     for (let number = 1; ; number += 1) {
@@ -103,6 +103,26 @@ export class RunFolder {
   }
 }
 
+/** Makes a folder and those above it. Node's own way of doing so never ends where the system has no room for one, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || (await exists(dirname(path)))) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** State and compiled experiment of a run's folder. Exit 2 when the folder is no run, 3 when it is damaged. */
 export async function readRun(path: string): Promise<{ state: RunState; experiment: CompiledExperiment }> {
   const read = async (name: keyof typeof RUN_FILES): Promise<unknown> => {
@@ -124,6 +144,16 @@ export async function readRun(path: string): Promise<{ state: RunState; experime
     }
   };
   return { state: (await read("state")) as RunState, experiment: (await read("resolved")) as CompiledExperiment };
+}
+
+/** A JSON file of a complete run's folder. Exit 3 when it is missing or damaged. */
+export async function readRunFile<T>(folder: string, name: "manifest" | "metrics"): Promise<T> {
+  const path = join(folder, RUN_FILES[name]);
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as T;
+  } catch (cause) {
+    throw dataError(`${path} is missing or damaged. Run the experiment again.`, { reason: "CORRUPT", path, cause });
+  }
 }
 
 /** The same, of a run that must be complete. Exit 2 when it is not. */

@@ -1,6 +1,6 @@
 import { readFloats, readLabels, readNpyBlocks } from "../data/npyContents.js";
 import { readNpyHeader } from "../data/npy.js";
-import { usageError } from "../errors.js";
+import { dataError } from "../errors.js";
 import {
   CLASSIFICATION_KS,
   classificationFromScores,
@@ -14,6 +14,7 @@ import { type MapBlock, parseBoxes } from "../evaluate/localization.js";
 import type { TaskKind } from "../evaluate/metricNames.js";
 import { relevanceFromLists, relevanceFromRows } from "../evaluate/relevance.js";
 import type { ScoreMatrix } from "../evaluate/ranks.js";
+import { badArgument, countArgument } from "./arguments.js";
 import { readLists } from "./stages/retrieval.js";
 
 /** The arguments of `cmcr metrics`, as typed. */
@@ -48,12 +49,12 @@ const TASKS: Readonly<Record<TaskKind, TaskFiles>> = {
 export async function metricsOfFiles(request: MetricsRequest): Promise<ScoredMetrics> {
   const { needs, takes, measure } = TASKS[request.task];
   for (const option of needs) {
-    if (request[option] === undefined) throw wrong(option, `${request.task} needs --${option}`);
+    if (request[option] === undefined) throw badArgument(option, `${request.task} needs --${option}`);
   }
   for (const option of ["scores", "relevance", "labels", "maps", "boxes", "threshold", "ks"] as const) {
     const fits = needs.includes(option as FileOption) || takes.includes(option);
     if (request[option] !== undefined && !fits) {
-      throw wrong(option, `${request.task} has no --${option}; it takes ${[...needs, ...takes].map((name) => `--${name}`).join(", ")}`);
+      throw badArgument(option, `${request.task} has no --${option}; it takes ${[...needs, ...takes].map((name) => `--${name}`).join(", ")}`);
     }
   }
   return measure(request);
@@ -74,7 +75,10 @@ async function classification(request: MetricsRequest): Promise<ScoredMetrics> {
   const scores = await scoreMatrix(place);
   const labels = await readLabels(request.labels ?? "");
   if (labels.length !== scores.rows) {
-    throw wrong("labels", `${request.labels ?? ""} has ${labels.length} labels, and ${place} ${scores.rows} rows`);
+    throw dataError(`${request.labels ?? ""}: there are ${labels.length} labels, and ${scores.rows} rows of scores in ${place}. Give one for each row.`, {
+      reason: "SHAPE_MISMATCH",
+      path: request.labels ?? "",
+    });
   }
   return classificationFromScores(scores, labels, { ks: ksOf(request, CLASSIFICATION_KS), bootstrap: bootstrapOf(request), place });
 }
@@ -102,29 +106,19 @@ async function scoreMatrix(path: string): Promise<ScoreMatrix> {
 
 function ksOf({ ks }: MetricsRequest, otherwise: readonly number[]): readonly number[] {
   if (ks === undefined) return otherwise;
-  const numbers = ks.split(",").map((text) => positiveInteger("ks", text));
-  if (numbers.some((k, index) => index > 0 && k <= (numbers[index - 1] ?? 0))) throw wrong("ks", `expected ascending numbers; found ${ks}`);
+  const numbers = ks.split(",").map((text) => countArgument("ks", text));
+  if (numbers.some((k, index) => index > 0 && k <= (numbers[index - 1] ?? 0))) throw badArgument("ks", `expected ascending numbers; found "${ks}"`);
   return numbers;
 }
 
 function bootstrapOf({ resamples, seed }: MetricsRequest): { readonly resamples: number; readonly seed: number } {
   const drawn = numberOf("seed", seed);
-  if (!Number.isSafeInteger(drawn) || drawn < 0) throw wrong("seed", `expected a whole number from 0 to 2^53 - 1; found ${seed}`);
-  return { resamples: positiveInteger("resamples", resamples), seed: drawn };
-}
-
-function positiveInteger(option: string, text: string): number {
-  const number = numberOf(option, text);
-  if (!Number.isSafeInteger(number) || number < 1) throw wrong(option, `expected a whole number from 1 on; found ${text}`);
-  return number;
+  if (!Number.isSafeInteger(drawn) || drawn < 0) throw badArgument("seed", `expected a whole number from 0 to 2^53 - 1; found "${seed}"`);
+  return { resamples: countArgument("resamples", resamples), seed: drawn };
 }
 
 function numberOf(option: string, text: string): number {
   const number = text.trim() === "" ? NaN : Number(text);
-  if (!Number.isFinite(number)) throw wrong(option, `expected a number; found "${text}"`);
+  if (!Number.isFinite(number)) throw badArgument(option, `expected a number; found "${text}"`);
   return number;
-}
-
-function wrong(option: string, message: string): Error {
-  return usageError(`--${option}: ${message}. See: cmcr metrics --help`, { reason: "BAD_COMMAND_LINE", path: `--${option}` });
 }

@@ -1,12 +1,15 @@
-import { readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
+import { readNpyHeader } from "../data/npy.js";
+import { formatShape } from "../data/npyHeader.js";
 import { dataError, usageError } from "../errors.js";
 import { fileSha256 } from "../store/checksums.js";
 import { syncFile } from "../store/files.js";
 import { PendingFolder } from "../store/pendingFolder.js";
+import { badArgument } from "./arguments.js";
 import { receiveAt } from "./context.js";
-import { readCompleteRun, RUN_FILES } from "./folder.js";
+import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
 import type { RunManifest } from "./manifest.js";
 import { openWorker } from "./workers.js";
 
@@ -29,10 +32,12 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
   const file = resolve(request.file);
   const out = resolve(request.out);
   const projectors = join(folder, RUN_FILES.projectors);
-  const manifest = JSON.parse(await readFile(join(folder, RUN_FILES.manifest), "utf8")) as RunManifest;
+  const manifest = await readRunFile<RunManifest>(folder, "manifest");
   if ((await fileSha256(projectors, signal)) !== manifest.files[RUN_FILES.projectors]) {
     throw dataError(`${projectors} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path: projectors });
   }
+  await checkEmbeddings(file);
+  if (await isFolder(out)) throw badArgument("out", `expected the .npy file to write; found the folder ${out}`);
   const pending = await PendingFolder.beside(out);
   const worker = await openWorker({ settings: experiment.worker, roots: [dirname(file), pending.path], signal }).catch(async (error: unknown) => {
     await pending.discard();
@@ -51,4 +56,22 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
     await worker.close();
     await rm(pending.path, { recursive: true, force: true });
   }
+}
+
+/** Refuses what is no matrix of embeddings before a worker is started. Exit 3. */
+async function checkEmbeddings(path: string): Promise<void> {
+  const { dtype, shape } = await readNpyHeader(path);
+  if (shape.length !== 2 || shape.includes(0)) {
+    throw dataError(`${path}: expected embeddings of shape (n, d), one row for each item; found shape ${formatShape(shape)}.`, { reason: "SHAPE_MISMATCH", path });
+  }
+  if (dtype !== "float16" && dtype !== "float32") {
+    throw dataError(`${path}: expected float16 or float32; found ${dtype}. Write it with array.astype("float32").`, { reason: "DTYPE_MISMATCH", path });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 }

@@ -2,8 +2,9 @@ import { resolve } from "node:path";
 
 import { WorkerProcess } from "../bridge/process.js";
 import { Worker } from "../bridge/worker.js";
-import { CmcrError, EXIT, usageError } from "../errors.js";
+import { CmcrError, EXIT } from "../errors.js";
 import { describeVersions, installWorker, workerEnvironment } from "../setup/index.js";
+import { addressArgument, badArgument, countArgument, deviceArgument } from "./arguments.js";
 import { openWorker } from "./workers.js";
 
 /** The arguments of `cmcr worker`, as typed. */
@@ -41,6 +42,9 @@ async function install({ torch, python, dev, json }: WorkerRequest, signal: Abor
 }
 
 async function start(request: WorkerRequest, signal: AbortSignal, say: Say): Promise<void> {
+  const device = deviceArgument("device", request.device);
+  const threads = countArgument("threads", request.threads);
+  const listen = request.listen === undefined ? {} : { listen: listenArgument(request.listen) };
   const environment = await workerEnvironment();
   if (environment.state === "missing") {
     throw new CmcrError(`${environment.problems.join(" ")} Run: cmcr worker install`, { code: EXIT.worker, reason: "WORKER_NOT_INSTALLED" });
@@ -49,25 +53,29 @@ async function start(request: WorkerRequest, signal: AbortSignal, say: Say): Pro
   const child = await WorkerProcess.start({
     python: environment.python,
     packageFolder: environment.root,
-    device: request.device,
-    threads: threadsOf(request),
+    device,
+    threads,
     roots: roots.map((root) => resolve(root)),
     onLine: say,
-    ...(request.listen === undefined ? {} : { listen: request.listen }),
+    ...listen,
   });
   const stop = (): void => void child.stop();
   signal.addEventListener("abort", stop, { once: true });
   await child.exited;
   await child.stop();
   signal.throwIfAborted();
-  throw new CmcrError(`the worker ${child.describeEnd()}`, { code: EXIT.worker, reason: "WORKER_LOST" });
+  const refusal = child.refusal();
+  throw new CmcrError(refusal === null ? `the worker ${child.describeEnd()}` : `the worker cannot start: ${refusal}`, {
+    code: EXIT.worker,
+    reason: refusal === null ? "WORKER_LOST" : "WORKER_NOT_STARTED",
+  });
 }
 
 async function info(request: WorkerRequest, signal: AbortSignal, say: Say): Promise<void> {
   const worker =
     request.address === undefined
-      ? await openWorker({ settings: { device: request.device, threads: threadsOf(request), address: null }, roots: [], signal })
-      : await Worker.connect(request.address, signal);
+      ? await openWorker({ settings: { device: deviceArgument("device", request.device), threads: countArgument("threads", request.threads), address: null }, roots: [], signal })
+      : await Worker.connect(addressArgument("address", request.address), signal);
   try {
     const health = await worker.health();
     if (request.json) {
@@ -89,8 +97,10 @@ async function info(request: WorkerRequest, signal: AbortSignal, say: Say): Prom
   }
 }
 
-function threadsOf({ threads }: WorkerRequest): number {
-  const number = Number(threads);
-  if (!Number.isSafeInteger(number) || number < 1) throw usageError(`--threads: expected a whole number from 1 on; found "${threads}".`, { reason: "BAD_COMMAND_LINE", path: "--threads" });
-  return number;
+const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}$/;
+
+/** Where a worker may listen: it speaks without TLS, so nowhere that another machine can reach. */
+function listenArgument(text: string): string {
+  if (!/^unix:\/./.test(text) && !LOOPBACK.test(text)) throw badArgument("listen", `expected unix:/path or a loopback address such as 127.0.0.1:50051; found "${text}"`);
+  return text;
 }

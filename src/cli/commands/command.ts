@@ -22,6 +22,9 @@ export const JSON_OPTION = {
   describe: "Progress and results as JSON lines on standard output, nothing else there",
 } as const;
 
+/** Options that may be given again and again; any other must stand once. */
+export const REPEATABLE: ReadonlySet<string> = new Set(["set", "task", "root"]);
+
 /** A repeatable option as a list, whatever yargs makes of it. */
 export function list(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];

@@ -11,9 +11,9 @@ export const encode = command({
       .option("input", { type: "string", demandOption: true, describe: "A folder, or a text file with one item a line" })
       .option("out", { type: "string", demandOption: true, describe: "Folder to write; it must not exist" })
       .option("checkpoint", { type: "string", describe: "Other weights than the model's own" })
-      .option("batch-size", { type: "string", default: "256", describe: "Items that go through the encoder together" })
-      .option("device", { type: "string", default: "auto", describe: "auto, cpu, cuda or cuda:N" })
-      .option("threads", { type: "string", default: "1", describe: "Threads for one operation of torch" })
+      .option("batch-size", { type: "string", requiresArg: true, default: "256", describe: "Items that go through the encoder together" })
+      .option("device", { type: "string", requiresArg: true, default: "auto", describe: "auto, cpu, cuda or cuda:N" })
+      .option("threads", { type: "string", requiresArg: true, default: "1", describe: "Threads for one operation of torch" })
       .option("json", JSON_OPTION),
   handler: async (argv) => {
     const { interruptible } = await import("../interrupt.js");

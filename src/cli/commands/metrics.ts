@@ -18,8 +18,8 @@ export const metrics = command({
       .option("boxes", { type: "string", describe: "localization, counterfactual: a JSON list, per map, of boxes [left, top, right, bottom] as fractions; [] where nothing sounds" })
       .option("threshold", { type: "string", describe: "localization, counterfactual: binarise maps at this value, not at their median" })
       .option("ks", { type: "string", describe: "The k of R@k or of top-k, such as 1,5,10" })
-      .option("resamples", { type: "string", default: "1000", describe: "Bootstrap resamples" })
-      .option("seed", { type: "string", default: "0", describe: "Draws the resamples" })
+      .option("resamples", { type: "string", requiresArg: true, default: "1000", describe: "Bootstrap resamples" })
+      .option("seed", { type: "string", requiresArg: true, default: "0", describe: "Draws the resamples" })
       .option("json", { type: "boolean", default: true, hidden: true }),
   handler: async (argv) => {
     const { metricsOfFiles } = await import("../../run/metricsOfFiles.js");

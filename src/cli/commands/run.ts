@@ -6,7 +6,7 @@ export const run = command({
   builder: (yargs) =>
     yargs
       .positional("experiment", { type: "string", describe: "The experiment file (.yaml)" })
-      .option("out", { type: "string", default: "runs", describe: "Folder for the run's folder" })
+      .option("out", { type: "string", requiresArg: true, default: "runs", describe: "Folder for the run's folder" })
       .option("name", { type: "string", describe: "Name of the run, in place of the file's" })
       .option("set", { type: "string", array: true, nargs: 1, describe: "Change a field: path.to.field=value (repeatable)" })
       .option("resume", { type: "string", describe: "Go on with the unfinished run in this folder" })

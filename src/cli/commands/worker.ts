@@ -11,13 +11,13 @@ export const worker = command({
         choices: ["install", "start", "info"] as const,
         describe: "install: its Python environment; start: serve until Ctrl-C; info: what it is and has",
       })
-      .option("torch", { type: "string", choices: ["auto", "cpu", "cuda"] as const, default: "auto" as const, describe: "install: which build of PyTorch" })
+      .option("torch", { type: "string", requiresArg: true, choices: ["auto", "cpu", "cuda"] as const, default: "auto" as const, describe: "install: which build of PyTorch" })
       .option("python", { type: "string", describe: "install: the Python to make the environment from" })
       .option("dev", { type: "boolean", default: false, describe: "install: also the tools of the tests" })
       .option("listen", { type: "string", describe: "start: unix:/path or a loopback host:port; a socket of its own unless given" })
       .option("root", { type: "string", array: true, nargs: 1, describe: "start: a folder it may read and write below (repeatable)" })
-      .option("device", { type: "string", default: "auto", describe: "start, info: auto, cpu, cuda or cuda:N" })
-      .option("threads", { type: "string", default: "1", describe: "start, info: threads for one operation of torch" })
+      .option("device", { type: "string", requiresArg: true, default: "auto", describe: "start, info: auto, cpu, cuda or cuda:N" })
+      .option("threads", { type: "string", requiresArg: true, default: "1", describe: "start, info: threads for one operation of torch" })
       .option("address", { type: "string", describe: "info: the worker to ask; one is started for it unless given" })
       .option("json", { type: "boolean", default: false, describe: "Answer as JSON" }),
   handler: async (argv) => {

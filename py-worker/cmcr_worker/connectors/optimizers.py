@@ -16,7 +16,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from cmcr_worker.connectors.plan import TrainSpec
-from cmcr_worker.errors import unknown_name
+from cmcr_worker.registry import lookup
 
 
 class Optimizer(Protocol):
@@ -103,7 +103,4 @@ def build_optimizer(parameters: Sequence[Tensor], spec: TrainSpec) -> Optimizer:
 
     Raises UNKNOWN_NAME.
     """
-    make = OPTIMIZERS.get(spec.optimizer)
-    if make is None:
-        raise unknown_name("optimizer", spec.optimizer, OPTIMIZERS)
-    return make(parameters, spec)
+    return lookup(OPTIMIZERS, "optimizer", spec.optimizer)(parameters, spec)

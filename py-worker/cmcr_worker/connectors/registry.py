@@ -8,7 +8,7 @@ from cmcr_worker.connectors.baselines.procrustes import fit_procrustes
 from cmcr_worker.connectors.baselines.protocol import Connector, FitData, Fitter, check_fit_data
 from cmcr_worker.connectors.baselines.relative import fit_relative
 from cmcr_worker.connectors.baselines.ridge import fit_memory_ridge, fit_ridge
-from cmcr_worker.errors import unknown_name
+from cmcr_worker.registry import lookup
 
 CONNECTORS: dict[str, Fitter] = {
     "pivot": fit_pivot,
@@ -28,9 +28,7 @@ def fitter(method: str) -> Fitter:
     Raises UNKNOWN_NAME. The function raises SHAPE_MISMATCH or DTYPE_MISMATCH for matrices that do
     not belong together, and CONFIG_INVALID naming what the method needs and the data lack.
     """
-    fit = CONNECTORS.get(method)
-    if fit is None:
-        raise unknown_name("connector", method, CONNECTORS)
+    fit = lookup(CONNECTORS, "connector", method)
 
     def checked(data: FitData) -> Connector:
         check_fit_data(data)

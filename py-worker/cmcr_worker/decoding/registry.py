@@ -9,7 +9,7 @@ from types import MappingProxyType
 from cmcr_worker.decoding.audio import decode_audio
 from cmcr_worker.decoding.image import decode_image
 from cmcr_worker.decoding.media import Media
-from cmcr_worker.errors import unknown_name
+from cmcr_worker.registry import lookup
 
 DECODERS: Mapping[str, Callable[[Path], Media]] = MappingProxyType(
     {"audio": decode_audio, "image": decode_image}
@@ -22,7 +22,4 @@ def decoder(modality: str) -> Callable[[Path], Media]:
     Raises:
         WorkerError: UNKNOWN_NAME where files of that modality are not read, with those that are.
     """
-    found = DECODERS.get(modality)
-    if found is None:
-        raise unknown_name("file decoder for the modality", modality, DECODERS)
-    return found
+    return lookup(DECODERS, "file decoder for the modality", modality)

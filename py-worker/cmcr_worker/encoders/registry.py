@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
 from cmcr_worker.encoders.protocol import EncoderProvider
-from cmcr_worker.errors import unknown_name
+from cmcr_worker.registry import lookup
 
 PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType({"builtin": BuiltinProvider()})
 
@@ -18,7 +18,4 @@ def provider(name: str) -> EncoderProvider:
     Raises:
         WorkerError: UNKNOWN_NAME, with the known names.
     """
-    found = PROVIDERS.get(name)
-    if found is None:
-        raise unknown_name("encoder provider", name, PROVIDERS)
-    return found
+    return lookup(PROVIDERS, "encoder provider", name)

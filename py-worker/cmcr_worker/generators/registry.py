@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cmcr_worker.errors import unknown_name
 from cmcr_worker.generators.protocol import Generator
 from cmcr_worker.generators.scenes.generator import ScenesGenerator
+from cmcr_worker.registry import lookup
 
 GENERATORS: Mapping[str, Generator] = MappingProxyType({"scenes": ScenesGenerator()})
 
@@ -18,7 +18,4 @@ def generator(name: str) -> Generator:
     Raises:
         WorkerError: UNKNOWN_NAME, with the known names.
     """
-    found = GENERATORS.get(name)
-    if found is None:
-        raise unknown_name("generator", name, GENERATORS)
-    return found
+    return lookup(GENERATORS, "generator", name)

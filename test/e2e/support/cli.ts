@@ -34,13 +34,14 @@ export interface Outcome {
 export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly limitMs?: number;
 }
 
 /** Starts `cmcr` as a process of its own; it is killed with the test at the latest. */
-export function start(args: readonly string[], { cwd, env }: CommandOptions = {}) {
+export function start(args: readonly string[], { cwd, env, limitMs }: CommandOptions = {}) {
   return execa(process.execPath, [MAIN, ...args], {
     reject: false,
-    timeout: LIMIT_MS,
+    timeout: limitMs ?? LIMIT_MS,
     killSignal: "SIGKILL",
     stdin: "ignore",
     cwd: cwd ?? ROOT,

@@ -80,9 +80,10 @@ def as_worker_error(error: Exception) -> WorkerError:
             subject=str(error.filename or ""),
             remedy="Check the free space and the permissions of that folder.",
         )
+    what = _without_folders(error)
     return WorkerError(
         Reason.INTERNAL,
-        f"a bug in the worker: {type(error).__name__}: {_without_folders(error)}",
+        f"a bug in the worker: {type(error).__name__}{': ' if what else ''}{what}",
         remedy="Please report it with the traceback in the log.",
     )
 
@@ -125,10 +126,13 @@ def _without_folders(error: Exception) -> str:
 
 
 def _shortened(text: str) -> str:
-    """The text, its middle left out where it is too long for a header."""
-    data = text.encode(errors="replace")
+    """The text, its middle left out where it is too long for a header.
+
+    HTTP/2 has no header that ends in a space: a client of another language would see none at all.
+    """
+    data = text.strip().encode(errors="replace")
     if len(data) <= TEXT_BYTES:
-        return text
+        return text.strip()
     half = TEXT_BYTES // 2 - 4
     return f"{data[:half].decode(errors='ignore')} … {data[-half:].decode(errors='ignore')}"
 

@@ -79,7 +79,7 @@ describe("descriptions", () => {
       encoders: {
         describeEncoder: (call, answer) => {
           expect(call.request.encoder?.checkpoint).toBe("/weights.safetensors");
-          answer(null, { dimension: 8, modalities: [5, 4, 3, 2, 1, 99], weightsSha256: "ab", revision: "2", computeDtype: "float16" });
+          answer(null, { dimension: 8, modalities: [5, 4, 3, 2, 1, 99 as never], weightsSha256: "ab", revision: "2", computeDtype: "float16" });
         },
       },
     });

@@ -59,7 +59,7 @@ function fieldsOf(given: Node, path: string, resolve: (node: Node) => Node): Row
     rows.push(...fieldsOf(full, own, resolve));
   }
   if (typeof node.additionalProperties === "object") rows.push(...fieldsOf(node.additionalProperties, `${path}.NAME`, resolve));
-  const item = node.items ?? node.prefixItems?.[0];
+  const item = node.prefixItems?.[0] ?? node.items;
   if (item !== undefined) rows.push(...fieldsOf(item, `${path}[]`, resolve));
   // A schedule's own fields are the same everywhere, and told once above.
   for (const choice of [...(node.anyOf ?? []), ...(node.oneOf ?? [])]) if (!isSchedule(choice, resolve)) rows.push(...fieldsOf(choice, path, resolve));
@@ -68,11 +68,11 @@ function fieldsOf(given: Node, path: string, resolve: (node: Node) => Node): Row
 
 function valuesOf(given: Node, resolve: (node: Node) => Node): string {
   const node = resolve(given);
-  if (node.const !== undefined) return `\`${String(node.const)}\``;
+  if (node.const !== undefined) return `\`${JSON.stringify(node.const).replaceAll(`"`, "")}\``;
   if (node.enum !== undefined) return node.enum.map((value) => `\`${String(value)}\``).join(", ");
   const choices = [...(node.anyOf ?? []), ...(node.oneOf ?? [])];
   if (choices.length > 0) return [...new Set(choices.map((choice) => (isSchedule(choice, resolve) ? "schedule" : valuesOf(choice, resolve))))].join(", ");
-  const item = node.items ?? node.prefixItems?.[0];
+  const item = node.prefixItems?.[0] ?? node.items;
   if (item !== undefined) return `list of ${valuesOf(item, resolve)}`;
   return node.type === "object" ? "map" : (node.type ?? "any");
 }

@@ -100,7 +100,9 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
     return { folder: folder.path, metrics };
   } catch (error) {
     const interrupted = signal.aborted;
-    await folder.setState(interrupted ? "interrupted" : "failed", error instanceof Error ? error.message : String(error));
+    const why = error instanceof Error ? error.message : String(error);
+    // Where even that cannot be written, the first error tells more than the second.
+    await folder.setState(interrupted ? "interrupted" : "failed", why).catch(() => undefined);
     throw interrupted ? new InterruptedError(folder.path) : error;
   } finally {
     await worker?.close();

@@ -47,5 +47,7 @@ export function fail(error: unknown, json: boolean): void {
   if (process.env["CMCR_DEBUG"] === "1" && error instanceof Error) {
     process.stderr.write(`${error.stack ?? ""}\n`);
     if (error.cause instanceof Error) process.stderr.write(`caused by ${error.cause.stack ?? ""}\n`);
+    // A WorkerCallError's; its class is not imported, since that would load gRPC for every command.
+    if ("traceback" in error && Array.isArray(error.traceback)) process.stderr.write(error.traceback.join(""));
   }
 }

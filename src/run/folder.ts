@@ -16,6 +16,8 @@ export interface RunState {
   readonly error?: string;
 }
 
+const STATUSES: readonly RunState["status"][] = ["running", "complete", "failed", "interrupted"];
+
 /** Files of a run's folder. */
 export const RUN_FILES = {
   experiment: "experiment.yaml",
@@ -143,7 +145,9 @@ export async function readRun(path: string): Promise<{ state: RunState; experime
       throw dataError(`${file} is damaged: it is not JSON.`, { reason: "CORRUPT", path: file, cause });
     }
   };
-  return { state: (await read("state")) as RunState, experiment: (await read("resolved")) as CompiledExperiment };
+  const state = await read("state");
+  if (!isState(state)) throw dataError(`${join(path, RUN_FILES.state)} is damaged: it does not say how the run stands.`, { reason: "CORRUPT", path });
+  return { state, experiment: (await read("resolved")) as CompiledExperiment };
 }
 
 /** A JSON file of a complete run's folder. Exit 3 when it is missing or damaged. */
@@ -167,4 +171,8 @@ export async function readCompleteRun(path: string): Promise<{ state: RunState; 
     });
   }
   return run;
+}
+
+function isState(value: unknown): value is RunState {
+  return typeof value === "object" && value !== null && "status" in value && "pid" in value && STATUSES.some((status) => status === value.status);
 }

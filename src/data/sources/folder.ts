@@ -15,7 +15,7 @@ const EXTENSIONS: Readonly<Record<Modality, readonly string[]>> = {
   video: [],
 };
 
-/** Every file of the modality's kinds below a folder, in the order of the relative paths' code points. */
+/** Every file of the modality's kinds below a folder, in the order of the relative paths' UTF-16 units. Links are passed over. */
 export const readFolder: SourceReader<"folder"> = async ({ path }, { modality, place, signal }) => {
   const extensions = EXTENSIONS[modality];
   if (extensions.length === 0) {

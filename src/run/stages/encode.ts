@@ -69,13 +69,13 @@ async function imported(context: RunContext, collection: string, space: string, 
     unit: "rows",
     inputs: { kind: "import", version: IMPORT_VERSION, sha256 },
     async make(pending, meter) {
-      const source = worker.sharesFiles ? path : await worker.tensors.upload(path);
+      const uploaded = worker.sharesFiles ? null : await worker.tensors.upload(path);
       const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
-        worker.tensors.import(source, null, target, (done, total) => {
+        worker.tensors.import(uploaded ?? path, null, target, (done, total) => {
           meter.update(done, total);
         }),
       );
-      await worker.tensors.release(tensor);
+      await worker.tensors.release(tensor, ...(uploaded === null ? [] : [uploaded]));
       return { files: [EMBEDDINGS], facts: { rows: tensor.rows, dim: tensor.dim, dtype: "float32", source: path } };
     },
   });

@@ -42,6 +42,8 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: { 
   await refuseExisting(out);
   const source = await sourceOf(input, modality);
   const checkpoint = request.checkpoint === undefined ? null : resolve(request.checkpoint);
+  // Before a worker is started, which takes longer than to find that there is nothing to embed.
+  const items = await listItems(source, { modality, place: request.input, describeGenerated: neverGenerated, signal });
   const pending = await PendingFolder.beside(out);
   const worker = await openWorker({
     settings: { device, threads, address: null },
@@ -54,12 +56,6 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: { 
   try {
     const spec = { provider: request.encoder, model: request.model ?? "", checkpoint, options: {} };
     const encoder = await worker.encoders.describe(spec);
-    const items = await listItems(source, {
-      modality,
-      place: request.input,
-      describeGenerated: (generated, count) => worker.encoders.describeGenerated(generated, count),
-      signal,
-    });
     const meter = new ProgressMeter(report, "encode", basename(input), `${modality}s`);
     const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
       worker.encoders.encode(spec, modality, items.count, items.batches(batchSize), target, (done, total) => {
@@ -82,6 +78,11 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: { 
   } finally {
     await worker.close();
   }
+}
+
+/** An input is a folder or a list: `sourceOf` makes no other source. */
+function neverGenerated(): Promise<never> {
+  return Promise.reject(new Error("an input is never generated"));
 }
 
 async function sourceOf(input: string, modality: Modality): Promise<CompiledSource> {

@@ -36,6 +36,7 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
   const given = options.experiment === undefined ? run.experiment : await compatible(run.experiment, options.experiment);
   const experiment = { ...given, evaluate: chosen(given, options.tasks) };
   const manifest = await readRunFile<RunManifest>(folder, "manifest");
+  const before = await readRunFile<MetricsFile>(folder, "metrics");
   const projectors = join(folder, RUN_FILES.projectors);
   const sha256 = manifest.files[RUN_FILES.projectors] ?? "";
   if ((await fileSha256(projectors, signal)) !== sha256) {
@@ -52,7 +53,7 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
     const pseudo = await enhanceStage(context, table, tensors);
     const name = basename(folder);
     const metrics = await evaluateStage(context, { run: name, table, pseudo, tensors, projectors: { path: projectors, sha256 } });
-    const merged = merge(await readRunFile<MetricsFile>(folder, "metrics"), metrics);
+    const merged = merge(before, metrics);
     const text = `${JSON.stringify(merged, null, 2)}\n`;
     await writeFileWhole(join(folder, RUN_FILES.metrics), text);
     const files = { ...manifest.files, [RUN_FILES.metrics]: await fileSha256(join(folder, RUN_FILES.metrics)) };

@@ -1,0 +1,99 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { readNpy } from "../../src/data/npy.js";
+import { cmcr, expectRefusal, jsonLines, succeed, Workplace } from "./support/cli.js";
+import { png, wav } from "./support/media.js";
+import { sha256 } from "./support/runFolder.js";
+
+const place = new Workplace();
+const { env } = place;
+const TEXTS = ["a small red circle", "a large blue square", "a small red circle"];
+
+beforeAll(() => {
+  writeFileSync(place.file("texts.txt"), `${TEXTS.join("\n")}\n`);
+  const images = place.folder("images/deeper");
+  for (const [index, name] of ["../b.png", "../a.png", "c.PNG"].entries()) {
+    writeFileSync(join(images, name), png(32, (x, y) => [x * 8, y * 8, index * 100]));
+  }
+  writeFileSync(place.file("images", "notes.txt"), "not an image");
+  const sounds = place.folder("sounds");
+  for (const [index, pitch] of [220, 440].entries()) writeFileSync(join(sounds, `${index}.wav`), wav(1, 16_000, (time) => 0.5 * Math.sin(2 * Math.PI * pitch * time)));
+});
+afterAll(() => {
+  place.remove();
+});
+
+function encode(modality: string, input: string, out: string, ...more: readonly string[]) {
+  const model = modality === "audio" ? "scenes-audio-text" : "scenes-image-text";
+  return ["encode", "--encoder", "builtin", "--model", model, "--modality", modality, "--input", place.file(input), "--out", place.file(out), ...more];
+}
+
+async function rowsOf(folder: string): Promise<readonly Float32Array[]> {
+  const { shape, data } = await readNpy(place.file(folder, "embeddings.npy"));
+  const [rows = 0, dim = 0] = shape;
+  return Array.from({ length: rows }, (_, row) => (data as Float32Array).slice(row * dim, (row + 1) * dim));
+}
+
+const length = (row: Float32Array) => Math.hypot(...row);
+
+describe("encode", () => {
+  it("embeds the lines of a text file into a store folder, normalised, with their checksums", async () => {
+    const { stdout } = await succeed(encode("text", "texts.txt", "texts"), { env });
+    expect(stdout).toBe(place.file("texts"));
+    const rows = await rowsOf("texts");
+    expect(rows.map(({ length: dim }) => dim)).toEqual([64, 64, 64]);
+    for (const row of rows) expect(length(row)).toBeCloseTo(1, 5);
+    expect(rows[2]).toEqual(rows[0]);
+    expect(rows[1]).not.toEqual(rows[0]);
+    expect(JSON.parse(readFileSync(place.file("texts", "names.json"), "utf8"))).toEqual(TEXTS);
+    const entry = JSON.parse(readFileSync(place.file("texts", "entry.json"), "utf8")) as { files: Record<string, { sha256: string }>; facts: unknown };
+    expect(entry.facts).toEqual({ rows: 3, dim: 64, dtype: "float32" });
+    for (const name of ["embeddings.npy", "names.json"]) expect(entry.files[name]?.sha256).toBe(sha256(place.file("texts", name)));
+    expect(readdirSync(place.path).filter((name) => name.includes("part"))).toEqual([]);
+  });
+
+  it("embeds the images below a folder, in the order of their paths", async () => {
+    const { stdout } = await succeed(encode("image", "images", "pictures", "--json", "--batch-size", "1"), { env });
+    expect(jsonLines(stdout).at(-1)).toMatchObject({ event: "done", folder: place.file("pictures") });
+    expect(JSON.parse(readFileSync(place.file("pictures", "names.json"), "utf8"))).toEqual(["a.png", "b.png", "deeper/c.PNG"]);
+    const rows = await rowsOf("pictures");
+    expect(rows).toHaveLength(3);
+    for (const row of rows) expect(length(row)).toBeCloseTo(1, 5);
+    expect(new Set(rows.map((row) => row.join()))).toHaveProperty("size", 3);
+  });
+
+  it("embeds the sounds of a folder, in the other space", async () => {
+    await succeed(encode("audio", "sounds", "tones"), { env });
+    const rows = await rowsOf("tones");
+    expect(rows.map(({ length: dim }) => dim)).toEqual([48, 48]);
+    for (const row of rows) expect(length(row)).toBeCloseTo(1, 5);
+    expect(rows[0]).not.toEqual(rows[1]);
+  });
+
+  it.each([
+    ["a folder that is there", encode("text", "texts.txt", "images"), 2, "images is there already, and is left as it is"],
+    ["an unknown modality", encode("smell", "texts.txt", "no"), 2, "--modality: expected one of text, image, audio, pointcloud, video"],
+    ["an unknown provider", encode("text", "texts.txt", "no").map((part) => (part === "builtin" ? "bultin" : part)), 2, "Did you mean 'builtin'?"],
+    ["an unknown model", encode("text", "texts.txt", "no").map((part) => (part === "scenes-image-text" ? "scenes" : part)), 2, "Did you mean 'scenes-image-text'?"],
+    ["a modality that the model lacks", encode("image", "images", "no").map((part) => (part === "scenes-image-text" ? "scenes-audio-text" : part)), 2, "image"],
+    ["an unknown device", encode("text", "texts.txt", "no", "--device", "gpu"), 2, "--device: expected auto, cpu, cuda or cuda:N"],
+    ["no batch", encode("text", "texts.txt", "no", "--batch-size", "0"), 2, "--batch-size: expected a whole number from 1 on"],
+    ["a missing input", encode("text", "nowhere.txt", "no"), 3, "nowhere.txt is not there"],
+    ["a place that is not there", encode("text", "texts.txt", "nowhere/no"), 3, "Name another place with --out"],
+    ["a folder without such files", encode("audio", "images", "no"), 3, "has no audio files (.wav, .flac, .ogg, .mp3)"],
+    ["an empty line", encode("text", "gap.txt", "no"), 3, "gap.txt:2: the line is empty"],
+    ["bytes that are no text", encode("text", "images/a.png", "no"), 3, "is not UTF-8"],
+    ["a broken image", encode("image", "broken", "no"), 3, "broken/a.png"],
+    ["missing weights", encode("text", "texts.txt", "no", "--checkpoint", place.file("no.safetensors")), 3, "there is no weights file"],
+  ] as const)("refuses %s", async (_what, args, code, said) => {
+    writeFileSync(place.file("gap.txt"), "one\n\nthree\n");
+    writeFileSync(join(place.folder("broken"), "a.png"), png(32, () => [1, 2, 3]).subarray(0, 60));
+    expectRefusal(await cmcr(args, { env }), code, said);
+    expect(existsSync(place.file("no"))).toBe(false);
+    expect(readdirSync(place.path).filter((name) => name.includes("part"))).toEqual([]);
+    expect(place.left()).toEqual([]);
+  });
+});

@@ -77,7 +77,6 @@ describe("encode", () => {
     ["a folder that is there", encode("text", "texts.txt", "images"), 2, "images is there already, and is left as it is"],
     ["an unknown modality", encode("smell", "texts.txt", "no"), 2, "--modality: expected one of text, image, audio, pointcloud, video"],
     ["an unknown provider", encode("text", "texts.txt", "no").map((part) => (part === "builtin" ? "bultin" : part)), 2, "Did you mean 'builtin'?"],
-    ["an unknown model", encode("text", "texts.txt", "no").map((part) => (part === "scenes-image-text" ? "scenes" : part)), 2, "Did you mean 'scenes-image-text'?"],
     ["a modality that the model lacks", encode("image", "images", "no").map((part) => (part === "scenes-image-text" ? "scenes-audio-text" : part)), 2, "image"],
     ["an unknown device", encode("text", "texts.txt", "no", "--device", "gpu"), 2, "--device: expected auto, cpu, cuda or cuda:N"],
     ["no batch", encode("text", "texts.txt", "no", "--batch-size", "0"), 2, "--batch-size: expected a whole number from 1 on"],

@@ -30,6 +30,11 @@ function runWith(name: string, ...fields: readonly string[]) {
   return cmcr(["run", experiment, "--out", out, "--name", name, ...worker.use, ...fields.flatMap((field) => ["--set", field])], { env });
 }
 
+/** The check of the same, which is the first thing that a run does; it is quicker. */
+function validateWith(...fields: readonly string[]) {
+  return cmcr(["validate", experiment, ...fields.flatMap((field) => ["--set", field])], { env });
+}
+
 /** No folder at all, or one that says it failed and has nothing that only a finished run has. */
 function expectNoFinishedRun(name: string): void {
   const folder = join(out, name);
@@ -63,9 +68,7 @@ const MALFORMED: readonly (readonly [what: string, bytes: () => Buffer, said: st
 describe("embeddings that cannot be read are exit 3 before a run begins, with the field, the file and the remedy", () => {
   it.each(MALFORMED.map(([what, bytes, said]) => ({ what, bytes, said })))("$what", async ({ bytes, said }) => {
     writeFileSync(place.file("wrong.npy"), bytes());
-    const outcome = await runWith("malformed", "data.images.embeddings.sight=wrong.npy");
-    expectRefusal(outcome, 3, "data.images.embeddings.sight: ", place.file("wrong.npy"), said);
-    expect(runNames(out)).not.toContain("malformed");
+    expectRefusal(await validateWith("data.images.embeddings.sight=wrong.npy"), 3, "data.images.embeddings.sight: ", place.file("wrong.npy"), said);
   });
 
   it.each([
@@ -77,15 +80,14 @@ describe("embeddings that cannot be read are exit 3 before a run begins, with th
     expect(runNames(out)).not.toContain("malformed");
   });
 
-  it("is told of by validate in the same words, with the line that names the file", async () => {
+  it("with the line that names the file", async () => {
     writeFileSync(place.file("emb", "broken.npy"), "");
     const wrong = writeExperiment(place.path, readFileSync(experiment, "utf8").replace("emb/images.npy", "emb/broken.npy"), "wrong.yaml");
     expectRefusal(await cmcr(["validate", wrong], { env }), 3, "wrong.yaml:12:56 data.images.embeddings.sight: ", "it is empty");
   });
 
   it("and so are two sides of the overlap with other numbers of rows", async () => {
-    const outcome = await runWith("malformed", "data.captions.embeddings.hearing=emb/sounds.npy");
-    expectRefusal(outcome, 3, "data.captions.embeddings.hearing: ", "expected 600 rows, one for each item of captions", "found 400");
+    expectRefusal(await validateWith("data.captions.embeddings.hearing=emb/sounds.npy"), 3, "data.captions.embeddings.hearing: ", "expected 600 rows, one for each item of captions", "found 400");
   });
 });
 
@@ -114,8 +116,7 @@ describe("labels and relevance that do not fit are exit 3", () => {
     ["of two dimensions", () => writeNpy(place.file("labels.npy"), integers, [200, 1]), "expected labels of shape (n,), found shape (200, 1)", "labels.npy"],
   ] as const)("labels that are %s, before a run begins", async (_what, write, ...said) => {
     await write();
-    expectRefusal(await runWith("mislabelled", "data.test_images.labels=labels.npy"), 3, "data.test_images.labels: ", ...said);
-    expect(runNames(out)).not.toContain("mislabelled");
+    expectRefusal(await validateWith("data.test_images.labels=labels.npy"), 3, "data.test_images.labels: ", ...said);
   });
 
   it.each([

@@ -51,7 +51,13 @@ const MISTAKES: readonly (readonly [what: string, text: string, ...said: readonl
 describe("a mistake in the experiment file is exit 2, with its line and what was expected, before anything is made", () => {
   it.each(MISTAKES.map(([what, text, ...said]) => ({ what, text, said })))("$what", async ({ text, said }) => {
     writeExperiment(place.path, text, "wrong.yaml");
-    expectRefusal(await cmcr(["run", "wrong.yaml", "--out", out], options), 2, ...said);
+    // The check is the first thing that a run does; by itself it is quicker.
+    expectRefusal(await cmcr(["validate", "wrong.yaml"], options), 2, ...said);
+  });
+
+  it("and so it is to a run, which makes nothing", async () => {
+    writeExperiment(place.path, change(EXPERIMENT, "method: cmcr", "method: c-mcr"), "wrong.yaml");
+    expectRefusal(await cmcr(["run", "wrong.yaml", "--out", out], options), 2, "wrong.yaml:18:11 connect.method");
     expect(existsSync(out)).toBe(false);
   });
 

@@ -11,7 +11,7 @@ export interface SharedWorker {
 
 /** Starts `cmcr worker start` and waits until it listens. `listen` is the option's value; `roots` are the folders that it may see. */
 export async function startWorker(place: Workplace, listen: string, roots: readonly string[]): Promise<SharedWorker> {
-  const args = ["worker", "start", "--listen", listen, ...roots.flatMap((root) => ["--root", root])];
+  const args = ["worker", "start", "--device", "cpu", "--listen", listen, ...roots.flatMap((root) => ["--root", root])];
   // For as long as the tests of a file take.
   const child = start(args, { env: place.env, limitMs: 300_000 });
   let said = "";

@@ -84,18 +84,10 @@ export async function train(context: CallContext, client: ConnectorServiceClient
     // What is written leaves only when the event loop turns: the worker makes its trainer while
     // the first block is planned, and takes the first steps while the next is.
     await nextTurn();
-    let steps: Step[] = [];
-    for (const step of request.steps) {
-      steps.push(wireStep(step));
-      if (steps.length < request.stepsPerMessage) continue;
+    for (const steps of blocks(request.steps, request.stepsPerMessage)) {
       await window.enter();
       yield { part: { $case: "block", value: { steps } } };
       await nextTurn();
-      steps = [];
-    }
-    if (steps.length > 0) {
-      await window.enter();
-      yield { part: { $case: "block", value: { steps } } };
     }
   }
 
@@ -133,6 +125,20 @@ export async function train(context: CallContext, client: ConnectorServiceClient
     });
   }
   return { data, sha256, steps: finished.steps };
+}
+
+/** Blocks of 1, 2, 4 … steps up to `most`: the worker has its first step before many are planned. */
+function* blocks(steps: Iterable<PlannedStep>, most: number): Generator<Step[]> {
+  let size = 1;
+  let block: Step[] = [];
+  for (const step of steps) {
+    block.push(wireStep(step));
+    if (block.length < size) continue;
+    yield block;
+    block = [];
+    size = Math.min(2 * size, most);
+  }
+  if (block.length > 0) yield block;
 }
 
 function wireStep(step: PlannedStep): Step {

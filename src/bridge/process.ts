@@ -78,7 +78,14 @@ export class WorkerProcess {
   /** Starts the process; it is not ready before it answers GetInfo. */
   static async start(options: WorkerProcessOptions): Promise<WorkerProcess> {
     if (options.listen !== undefined) return new WorkerProcess(options.listen, undefined, options);
-    const folder = await mkdtemp(join(tmpdir(), "cmcr-"));
+    const folder = await mkdtemp(join(tmpdir(), "cmcr-")).catch((cause: unknown) => {
+      throw new CmcrError(`the temporary folder ${tmpdir()} cannot be written, so the worker has no place for its socket. Set TMPDIR to one that can.`, {
+        code: EXIT.worker,
+        reason: "NO_TEMPORARY_FOLDER",
+        path: tmpdir(),
+        cause,
+      });
+    });
     await chmod(folder, 0o700);
     const socket = join(folder, "worker.sock");
     if (Buffer.byteLength(socket) > 107) {

@@ -33,12 +33,7 @@ export interface RetrievalComparison {
 
 /** Metrics of all methods, both ways round. Thrown (exit 3) when no query has a relevant item. */
 export function compareRetrieval({ name, relevance, methods, ks, bootstrap: options }: RetrievalComparison): TaskMetrics {
-  if (relevance.columns.length === 0) {
-    throw dataError(`${name}: no query has a relevant item in the gallery, so nothing can be measured. Check that the labels of both sides count the same classes.`, {
-      reason: "NOTHING_RELEVANT",
-      path: name,
-    });
-  }
+  requireRelevant(name, relevance);
   const reversed = reverseRelevance(relevance);
   const forward = oneWay(relevance, methods, "forward", ks, options);
   const backward = oneWay(reversed, methods, "reverse", ks, options);
@@ -64,6 +59,15 @@ export function compareClassification({ name, truth, classes, methods, ks, boots
   requireItems(name, truth.length);
   const statistics = methods.map((method) => [method.name, method.kind === "chance" ? classificationChance(classes, ks) : classificationStatistics(method.outcomes, truth, classes, ks)] as const);
   return taskEntry(name, "classification", [truth.length, classes], [0, 0], bootstrapMethods(truth.length, statistics, options));
+}
+
+/** Thrown (exit 3) when no query has a relevant item in the gallery. */
+export function requireRelevant(name: string, relevance: Relevance): void {
+  if (relevance.columns.length > 0) return;
+  throw dataError(`${name}: no query has a relevant item in the gallery, so nothing can be measured. Check that the labels of both sides count the same classes.`, {
+    reason: "NOTHING_RELEVANT",
+    path: name,
+  });
 }
 
 /** The error for a task without a single item. */

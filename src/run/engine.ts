@@ -14,7 +14,7 @@ import { programVersion, type RunManifest, type StageRecord } from "./manifest.j
 import { connectStage } from "./stages/connect.js";
 import { encodeStage, neededViews } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
-import { evaluateStage } from "./stages/evaluate.js";
+import { checkTasks, evaluateStage } from "./stages/evaluate.js";
 import { OpenTensors } from "./tensors.js";
 import { experimentRoots, openWorker } from "./workers.js";
 
@@ -132,6 +132,7 @@ async function runStages(context: RunContext, folder: RunFolder): Promise<{ metr
 
   const tensors = new OpenTensors(worker);
   const table = await stage("encode", neededViews(experiment).length, () => encodeStage(context));
+  await checkTasks({ run: context, table });
   const pseudo = await stage("enhance", 2, () => enhanceStage(context, table, tensors));
   const connected = await stage("connect", 1, () => connectStage(context, table, pseudo, tensors));
   await folder.take("projectors", connected.path(RUN_FILES.projectors));

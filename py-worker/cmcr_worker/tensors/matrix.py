@@ -40,7 +40,7 @@ def require_matrix(matrix: Matrix, name: str, *, columns: int | None = None) -> 
     if columns is not None and shape[1] != columns:
         raise WorkerError(
             Reason.SHAPE_MISMATCH,
-            f"{name} has {shape[1]} columns; expected {columns}",
+            f"{name}: found {shape[1]} columns, expected {columns}",
             subject=name,
             remedy="Embed both with the same space.",
         )

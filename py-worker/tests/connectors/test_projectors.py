@@ -124,7 +124,7 @@ def test_refuses_unknown_spaces_and_widths(trained: bytes) -> None:
         projectors.embed("lefd", torch.ones(2, DIMS[0]))
     assert caught.value.reason is Reason.UNKNOWN_NAME
     assert caught.value.known_names[0] == "left"
-    with pytest.raises(WorkerError, match="embeddings of left has 10 columns; expected 12") as caught:
+    with pytest.raises(WorkerError, match="embeddings of left: found 10 columns, expected 12") as caught:
         projectors.embed("left", torch.ones(2, DIMS[1]))
     assert caught.value.reason is Reason.SHAPE_MISMATCH
 

@@ -318,7 +318,7 @@ def test_refuses_starts() -> None:
         (replace(good, sides=(left, left)), data(), Reason.CONFIG_INVALID, "names must differ"),
         (replace(good, sides=(left, other)), data(), Reason.SHAPE_MISMATCH, "8 and 9 dimensions"),
         (good, short, Reason.SHAPE_MISMATCH, "have 95 rows"),
-        (good, wide, Reason.SHAPE_MISMATCH, "11 columns; expected 10"),
+        (good, wide, Reason.SHAPE_MISMATCH, "11 columns, expected 10"),
         (good, data()[:1], Reason.CONFIG_INVALID, "exactly two sides"),
         (spec(optimizer="adamm"), data(), Reason.UNKNOWN_NAME, "adamm"),
         (spec(batch_norm="both"), data(), Reason.UNKNOWN_NAME, "both"),

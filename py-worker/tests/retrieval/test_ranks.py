@@ -118,7 +118,7 @@ def test_k_larger_than_the_gallery() -> None:
 
 def test_refuses_what_does_not_fit() -> None:
     ones = np.ones((2, 2), np.float32)
-    with pytest.raises(WorkerError, match="columns; expected") as caught:
+    with pytest.raises(WorkerError, match="columns, expected") as caught:
         list(score_blocks(np.ones((2, 3), np.float32), ones, device="cpu"))
     assert caught.value.reason is Reason.SHAPE_MISMATCH
     for offsets in ([0, 1], [0, 1, 3], [0, 2, 1], [1, 1, 2]):

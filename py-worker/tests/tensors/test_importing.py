@@ -137,7 +137,7 @@ def test_handles() -> None:
 
 
 def test_require_matrix_names_what_is_wrong() -> None:
-    with pytest.raises(WorkerError, match="queries has 3 columns; expected 4") as caught:
+    with pytest.raises(WorkerError, match="queries: found 3 columns, expected 4") as caught:
         require_matrix(torch.ones(2, 3), "queries", columns=4)
     assert caught.value.reason is Reason.SHAPE_MISMATCH
     with pytest.raises(WorkerError, match="holds float64"):

@@ -20,14 +20,7 @@ export async function evaluateClassification(
   seed: number,
   onMethod: (done: number, total: number) => void,
 ): Promise<TaskMetrics> {
-  const { experiment, worker } = context.run;
-  const items = context.table.get(task.query).rows;
-  const describe = worker.encoders.describeGenerated.bind(worker.encoders);
-  const collection = experiment.data[task.query.data];
-  if (collection === undefined) throw new Error(`no collection ${task.query.data}`);
-  const classes = await taskClasses(context, task);
-  const { values } = await labelsOf(collection, items, describe);
-  const truth = classColumns(values, classes.labels, `data.${task.query.data}.labels`);
+  const { classes, truth } = await taskTruth(context, task);
   const total = task.baselines.length + 1;
   const outcomes = (method: Method) => outcomesOf(context, task, method, classes, truth);
   const methods: ClassificationMethod[] = [{ kind: "scored", name: "cmcr", outcomes: await outcomes(projectorMethod(context, projectors)) }];
@@ -52,8 +45,18 @@ export async function evaluateClassification(
   });
 }
 
+/** The classes, and the class of each item. Exit 3 when an item's label is none of the classes'. */
+export async function taskTruth(context: Pick<MethodContext, "run" | "table">, task: CompiledClassification): Promise<{ readonly classes: Classes; readonly truth: Uint32Array }> {
+  const { experiment, worker } = context.run;
+  const collection = experiment.data[task.query.data];
+  if (collection === undefined) throw new Error(`no collection ${task.query.data}`);
+  const classes = await taskClasses(context, task);
+  const { values } = await labelsOf(collection, context.table.get(task.query).rows, worker.encoders.describeGenerated.bind(worker.encoders));
+  return { classes, truth: classColumns(values, classes.labels, `data.${task.query.data}.labels`) };
+}
+
 /** Prompts of one label make one class; without labels each row is a class of its own. */
-async function taskClasses({ run: { experiment, worker }, table }: MethodContext, task: CompiledClassification): Promise<Classes> {
+async function taskClasses({ run: { experiment, worker }, table }: Pick<MethodContext, "run" | "table">, task: CompiledClassification): Promise<Classes> {
   const rows = table.get(task.classes).rows;
   const collection = experiment.data[task.classes.data];
   if (collection?.labels == null) {

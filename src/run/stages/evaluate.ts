@@ -3,16 +3,17 @@ import { readFile } from "node:fs/promises";
 import type { RemoteConnector } from "../../bridge/types.js";
 import type { CompiledTask } from "../../config/compiled.js";
 import { dataError } from "../../errors.js";
+import { requireRelevant } from "../../evaluate/compare.js";
 import { type MetricsFile, metricsFile, type TaskMetrics } from "../../evaluate/metricsFile.js";
 import { fileSha256, type Json } from "../../store/checksums.js";
 import { writeFileWhole } from "../../store/files.js";
 import { produce, type RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
-import { evaluateClassification } from "./classification.js";
+import { evaluateClassification, taskTruth } from "./classification.js";
 import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
 import type { MethodContext } from "./methods.js";
-import { evaluateRetrieval } from "./retrieval.js";
+import { evaluateRetrieval, taskRelevance } from "./retrieval.js";
 
 /** Raised when the evaluation would give other numbers than before. */
 const EVALUATION_VERSION = 1;
@@ -26,11 +27,22 @@ type Evaluator<T extends CompiledTask> = (
   onMethod: (done: number, total: number) => void,
 ) => Promise<TaskMetrics>;
 
+interface TaskKind<T extends CompiledTask> {
+  readonly evaluate: Evaluator<T>;
+  /** Finds what is wrong with a task's labels or lists, before hours of training and not after. */
+  readonly check: (context: Pick<MethodContext, "run" | "table">, task: T) => Promise<unknown>;
+}
+
 /** What evaluates each kind of task; a kind without a line here does not compile. */
-const EVALUATORS: { readonly [K in CompiledTask["task"]]: Evaluator<Extract<CompiledTask, { readonly task: K }>> } = {
-  retrieval: evaluateRetrieval,
-  classification: evaluateClassification,
+const TASK_KINDS: { readonly [K in CompiledTask["task"]]: TaskKind<Extract<CompiledTask, { readonly task: K }>> } = {
+  retrieval: { evaluate: evaluateRetrieval, check: async (context, task) => { requireRelevant(task.name, await taskRelevance(context, task)); } },
+  classification: { evaluate: evaluateClassification, check: taskTruth },
 };
+
+/** Reads every task's labels and lists. Exit 3 when one does not fit its items. */
+export async function checkTasks(context: Pick<MethodContext, "run" | "table">): Promise<void> {
+  for (const task of context.run.experiment.evaluate) await (TASK_KINDS[task.task] as TaskKind<CompiledTask>).check(context, task);
+}
 
 /** What the evaluation needs beside the run's context. */
 export interface EvaluationInputs {
@@ -56,7 +68,7 @@ export async function evaluateStage(context: RunContext, inputs: EvaluationInput
       inputs: await taskInputs(context, inputs, task),
       async make(pending, meter) {
         const method: MethodContext = { run: context, table: inputs.table, pseudo: inputs.pseudo, tensors: inputs.tensors };
-        const evaluate = EVALUATORS[task.task] as Evaluator<CompiledTask>;
+        const { evaluate } = TASK_KINDS[task.task] as TaskKind<CompiledTask>;
         const metrics = await evaluate(method, task, await projectors(), experiment.seed, (done, total) => {
           meter.update(done, total);
         });

@@ -72,7 +72,8 @@ async function bothWays(
   return { forward, reverse };
 }
 
-async function taskRelevance({ run: { experiment, worker }, table }: MethodContext, task: CompiledRetrieval): Promise<Relevance> {
+/** Which gallery items are relevant to each query. Exit 3 when labels or lists do not fit the items. */
+export async function taskRelevance({ run: { experiment, worker }, table }: Pick<MethodContext, "run" | "table">, task: CompiledRetrieval): Promise<Relevance> {
   const queries = table.get(task.query).rows;
   const gallery = table.get(task.gallery).rows;
   const place = `evaluate.${task.name}.relevance`;

@@ -51,3 +51,8 @@ export function usageError(message: string, options: Omit<CmcrErrorOptions, "cod
 export function dataError(message: string, options: Omit<CmcrErrorOptions, "code">): CmcrError {
   return new CmcrError(message, { ...options, code: EXIT.data });
 }
+
+/** The operating system's code of an error, such as `ENOENT`; empty for any other error. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string" ? error.code : "";
+}

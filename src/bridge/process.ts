@@ -65,7 +65,7 @@ export class WorkerProcess {
       this.#ended = true;
       this.#outcome =
         result.signal !== undefined
-          ? `was killed by ${result.signal}`
+          ? `was killed by ${result.signal}${result.signal === "SIGKILL" ? " (the system does so when memory runs out)" : ""}`
           : result.exitCode === undefined
             ? `could not be started (${result.originalMessage ?? "unknown cause"})`
             : `ended with exit code ${result.exitCode}`;

@@ -48,8 +48,12 @@ function eachOptionHasOneValue(options: Record<string, unknown>): true {
 // Whoever reads our output has gone, as `| head` does: end in order, as at Ctrl-C.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    if (stream === process.stdout) process.kill(process.pid, "SIGINT");
+    if (error.code === "EPIPE") {
+      if (stream === process.stdout) process.kill(process.pid, "SIGINT");
+      return;
+    }
+    if (stream === process.stdout) process.stderr.write(`error: standard output cannot be written (${error.code ?? error.message}).\n`);
+    process.exit(EXIT.data);
   });
 }
 

@@ -2,6 +2,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { extname } from "node:path";
 
 import { readNpyHeader } from "../data/npy.js";
+import { findNonFinite, readNpyBlocks } from "../data/npyContents.js";
 import { CmcrError, EXIT } from "../errors.js";
 import type { CompiledExperiment } from "./compiled.js";
 import { checkFit, type ArrayHeader, type DataFacts, type FileFault, type OpenedFile } from "./fit.js";
@@ -43,6 +44,36 @@ function faultsError(faults: readonly FileFault[], locate: Locate): CmcrError {
   });
 }
 
+/** Files up to this size have their values looked at too; larger ones when they are imported. */
+const SCANNED_BYTES = 32 * 1024 * 1024;
+
+/** The first value of an (n, d) file that is not finite, or the first row of zeros. */
+async function valueFault(file: NamedFile, header: ArrayHeader | null): Promise<FileFault | null> {
+  // What is no matrix of floats is told by its header.
+  if (header === null || header.shape.length !== 2 || (header.dtype !== "float16" && header.dtype !== "float32")) return null;
+  const [, columns = 0] = header.shape;
+  let firstRow = 0;
+  for await (const { shape, data } of readNpyBlocks(file.path, 2)) {
+    const rows = shape[0] ?? 0;
+    for (let row = 0; row < rows; row += 1) {
+      let sum = 0;
+      for (let i = row * columns; i < (row + 1) * columns; i += 1) sum += Math.abs(Number(data[i]));
+      // A sum is finite and positive if and only if each value is finite and one is not zero.
+      if (sum > 0 && sum < Infinity) continue;
+      const place = findNonFinite(Array.from(data.slice(row * columns, (row + 1) * columns), Number), columns);
+      const what = place === null ? `row ${firstRow + row} is all zeros: it has no direction` : `row ${firstRow + row}, column ${place.column} is not finite`;
+      return {
+        field: file.field,
+        reason: "DATA_CORRUPT",
+        message: `${file.path}: ${what}. Remove that item or embed it again (rows and columns are counted from 0)`,
+        inFile: true,
+      };
+    }
+    firstRow += rows;
+  }
+  return null;
+}
+
 /** How the header of an array is read, by the file's ending. */
 const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHeader>>> = {
   ".npy": readNpyHeader,
@@ -60,7 +91,12 @@ async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
     await access(file.path, constants.R_OK);
     const isArray = file.use.kind === "embeddings" || file.use.kind === "labels";
     const readHeader = isArray ? HEADER_READERS[extname(file.path)] : undefined;
-    return { ...file, header: readHeader === undefined ? null : await readHeader(file.path) };
+    const header = readHeader === undefined ? null : await readHeader(file.path);
+    if (file.use.kind === "embeddings" && extname(file.path) === ".npy" && entry.size <= SCANNED_BYTES) {
+      const fault = await valueFault(file, header);
+      if (fault !== null) return fault;
+    }
+    return { ...file, header };
   } catch (error) {
     if (error instanceof CmcrError) return fault(error.reason, error.message);
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);

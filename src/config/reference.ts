@@ -1,3 +1,4 @@
+import { BASELINES } from "../evaluate/baselines.js";
 import { experimentJsonSchema } from "./jsonSchema.js";
 
 /** The parts of a JSON Schema that the reference shows. */
@@ -32,7 +33,16 @@ Every field, made from the schema that files are checked against (\`cmcr schema 
 | --- | --- | --- | --- |
 `;
 
-/** The reference of an experiment file as Markdown: a row for each field. */
+const BASELINES_HEAD = `
+## Baselines
+
+What a connection is compared with; all but \`chance\` are fitted on the overlap and the memories alone. \`NAME+gap\` subtracts each modality's memory mean before comparing.
+
+| name | what it does | parameters |
+| --- | --- | --- |
+`;
+
+/** The reference of an experiment file as Markdown: a row for each field, and one for each baseline. */
 export function experimentReference(): string {
   const schema = experimentJsonSchema() as Node & { readonly $defs?: Readonly<Record<string, Node>> };
   const resolve = (node: Node): Node => {
@@ -41,7 +51,12 @@ export function experimentReference(): string {
   };
   const rows = fieldsOf(schema, "", resolve);
   const unique = [...new Map(rows.map((row) => [`${row.path} ${row.values} ${row.description}`, row])).values()];
-  return HEAD + unique.map(({ path, values, fallback, description }) => `| \`${path}\` | ${values} | ${fallback} | ${description} |\n`).join("");
+  const fields = unique.map(({ path, values, fallback, description }) => `| \`${path}\` | ${values} | ${fallback} | ${description} |\n`);
+  const baselines = BASELINES.map(({ name, description, parameters }) => {
+    const settings = Object.entries(parameters).map(([key, value]) => `\`${key}\` ${value ?? "all"}`);
+    return `| \`${name}\` | ${escape(description)} | ${settings.join(", ")} |\n`;
+  });
+  return HEAD + fields.join("") + BASELINES_HEAD + baselines.join("");
 }
 
 function fieldsOf(given: Node, path: string, resolve: (node: Node) => Node): Row[] {

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { CmcrError } from "../errors.js";
+import { type CmcrError, systemCode } from "../errors.js";
 import { decodeFloat16 } from "./npyFloat16.js";
 import {
   ELEMENT_BYTES,
@@ -211,15 +211,10 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The system's code of a failed call, such as ENOENT; else empty. */
-function systemCode(error: unknown): string {
-  return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
 function unreadable(path: string, error: unknown): CmcrError {
   const code = systemCode(error);
   if (code === "ENOENT" || code === "ENOTDIR") {
-    return npyError(path, "FILE_MISSING", "there is no such file. Check the path; a relative one counts from the file that names it.", error);
+    return npyError(path, "FILE_MISSING", "there is no such file. Check the path.", error);
   }
   return npyError(path, "FILE_UNREADABLE", `the file cannot be read (${code}). Check its permissions.`, error);
 }

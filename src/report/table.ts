@@ -102,7 +102,7 @@ function renderMethods(methods: MethodEstimates, { width }: TableOptions, colors
   const narrowest = drawn.at(-1)?.();
   const chosen = firstFitting(drawn, ({ text }) => widthOf(text, colors) <= width) ?? narrowest;
   if (chosen === undefined) return "no method was measured";
-  const hidden = chosen.shown < metrics.length ? ` Too narrow for ${metrics.slice(chosen.shown).join(", ")}: in metrics.json.` : "";
+  const hidden = chosen.shown < metrics.length ? ` The terminal is too narrow for ${metrics.slice(chosen.shown).join(", ")}: in metrics.json.` : "";
   return `${chosen.text}\n${colors.dim(wrap(`*: best. ${LEGEND[chosen.form]}${hidden}`, width, ""))}`;
 }
 

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 
-import { InterruptedError } from "../bridge/errors.js";
+import { InterruptedError, WorkerLostError } from "../bridge/errors.js";
 import type { Worker } from "../bridge/worker.js";
 import type { CompiledExperiment } from "../config/compiled.js";
 import type { MetricsFile } from "../evaluate/metricsFile.js";
@@ -103,7 +103,8 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
     const why = error instanceof Error ? error.message : String(error);
     // Where even that cannot be written, the first error tells more than the second.
     await folder.setState(interrupted ? "interrupted" : "failed", why).catch(() => undefined);
-    throw interrupted ? new InterruptedError(folder.path) : error;
+    if (interrupted) throw new InterruptedError(folder.path);
+    throw error instanceof WorkerLostError ? new WorkerLostError(`${error.message}\nGo on with: cmcr run --resume ${folder.path}`, error) : error;
   } finally {
     await worker?.close();
     await folder.log(log);

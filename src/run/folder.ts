@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/prom
 import { basename, dirname, join, resolve } from "node:path";
 
 import type { CompiledExperiment } from "../config/compiled.js";
-import { CmcrError, dataError, EXIT, usageError } from "../errors.js";
+import { CmcrError, dataError, EXIT, systemCode, usageError } from "../errors.js";
 import { syncFile, writeFileWhole } from "../store/files.js";
 import { isAlive } from "../store/processes.js";
 
@@ -42,7 +42,7 @@ export class RunFolder {
   /** Makes `out/NAME`, or `out/NAME-2` and so on where there is one already. */
   static async create(out: string, name: string, source: string, experiment: CompiledExperiment): Promise<RunFolder> {
     await makeFolder(resolve(out)).catch((cause: unknown) => {
-      throw dataError(`the folder ${out} cannot be made. Choose another with --out.`, { reason: "UNWRITABLE", path: out, cause });
+      throw dataError(`the folder ${out} cannot be made (${systemCode(cause)}). Choose another with --out.`, { reason: "UNWRITABLE", path: out, cause });
     });
     for (let number = 1; ; number += 1) {
       const path = resolve(out, number === 1 ? name : `${name}-${number}`);
@@ -50,7 +50,7 @@ export class RunFolder {
         await mkdir(path);
       } catch (cause) {
         if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") continue;
-        throw dataError(`the folder ${path} cannot be made. Choose another with --out.`, { reason: "UNWRITABLE", path, cause });
+        throw dataError(`the folder ${path} cannot be made (${systemCode(cause)}). Choose another with --out.`, { reason: "UNWRITABLE", path, cause });
       }
       const folder = new RunFolder(path, basename(path));
       await folder.setState("running");

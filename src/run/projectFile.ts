@@ -36,7 +36,7 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
   if ((await fileSha256(projectors, signal)) !== manifest.files[RUN_FILES.projectors]) {
     throw dataError(`${projectors} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path: projectors });
   }
-  await checkEmbeddings(file);
+  const shape = await checkEmbeddings(file);
   if (await isFolder(out)) throw badArgument("out", `expected the .npy file to write; found the folder ${out}`);
   const pending = await PendingFolder.beside(out);
   const worker = await openWorker({ settings: experiment.worker, roots: [dirname(file), pending.path], signal }).catch(async (error: unknown) => {
@@ -45,6 +45,11 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
   });
   try {
     const connector = await worker.connectors.loadProjectors(await readFile(projectors));
+    const expected = connector.sides.find(({ space }) => space === request.space)?.inputDim;
+    const [, found] = shape;
+    if (found !== expected) {
+      throw dataError(`${file}: expected ${expected ?? 0} columns, the dimension of ${request.space}; found ${found ?? 0}. Is it of another space?`, { reason: "SHAPE_MISMATCH", path: file });
+    }
     const source = worker.sharesFiles ? file : await worker.tensors.upload(file);
     // Checks every value, and normalises: what training saw was normalised too.
     const rows = await worker.tensors.import(source, null, "memory", () => undefined);
@@ -59,7 +64,7 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
 }
 
 /** Refuses what is no matrix of embeddings before a worker is started. Exit 3. */
-async function checkEmbeddings(path: string): Promise<void> {
+async function checkEmbeddings(path: string): Promise<readonly number[]> {
   const { dtype, shape } = await readNpyHeader(path);
   if (shape.length !== 2 || shape.includes(0)) {
     throw dataError(`${path}: expected embeddings of shape (n, d), one row for each item; found shape ${formatShape(shape)}.`, { reason: "SHAPE_MISMATCH", path });
@@ -67,6 +72,7 @@ async function checkEmbeddings(path: string): Promise<void> {
   if (dtype !== "float16" && dtype !== "float32") {
     throw dataError(`${path}: expected float16 or float32; found ${dtype}. Write it with array.astype("float32").`, { reason: "DTYPE_MISMATCH", path });
   }
+  return shape;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -208,7 +208,7 @@ describe("--json", () => {
     for (const kind of ["stage", "stage-end"]) {
       expect(events.filter(({ event }) => event === kind).map(({ stage }) => stage)).toEqual(["encode", "enhance", "connect", "evaluate"]);
     }
-    expect(events.find(({ event, stage }) => event === "progress" && stage === "connect")).toMatchObject({ done: 8, total: 8, unit: "steps", note: expect.stringMatching(/^loss /) as string });
+    expect(events.findLast(({ event, stage }) => event === "progress" && stage === "connect")).toMatchObject({ done: 8, total: 8, unit: "steps", note: expect.stringMatching(/^loss /) as string });
     expect(events.find(({ event }) => event === "metrics")?.["metrics"]).toEqual(metricsOf(join(out, "told")));
   });
 

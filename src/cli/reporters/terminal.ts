@@ -8,7 +8,10 @@ import { printResults } from "./results.js";
 
 type Progress = Extract<RunEvent, { readonly event: "progress" }>;
 
-const BAR_WIDTH = 24;
+const WIDEST_BAR = 24;
+const NARROWEST_BAR = 6;
+const SHORTEST_NAME = 12;
+const DEFAULT_COLUMNS = 80;
 const STAGE_WIDTH = 9;
 
 /** A bar with rate and time left for what is being made, and a line for what is ready. */
@@ -38,11 +41,17 @@ export function terminalReporter(): RunReporter {
     } else bar.update(event.done, { progress: event });
   };
   const line = ({ stage, output, done, total, unit, rate: perSecond, secondsLeft, note }: Progress): string => {
-    const filled = total > 0 ? Math.round((BAR_WIDTH * done) / total) : 0;
-    const drawn = colors.cyan("█".repeat(filled)) + colors.dim("░".repeat(BAR_WIDTH - filled));
     const speed = perSecond === null ? "" : `  ${rate(perSecond)}`;
     const left = secondsLeft === null ? "" : `  ${duration(secondsLeft)} left`;
-    return `${stage.padEnd(STAGE_WIDTH)} ${output}  ${drawn}  ${done}/${total} ${unit}${speed}${left}${note === undefined ? "" : `  ${note}`}`;
+    const figures = `${done}/${total} ${unit}${speed}${left}${note === undefined ? "" : `  ${note}`}`;
+    // Figures say most, so the bar gives way first, and then the name.
+    const room = (process.stderr.columns || DEFAULT_COLUMNS) - 1 - STAGE_WIDTH - 1 - figures.length - 4;
+    const width = Math.max(NARROWEST_BAR, Math.min(WIDEST_BAR, room - output.length));
+    const longest = Math.max(SHORTEST_NAME, room - width);
+    const name = output.length <= longest ? output : `${output.slice(0, longest - 1)}…`;
+    const filled = total > 0 ? Math.round((width * done) / total) : 0;
+    const drawn = colors.cyan("█".repeat(filled)) + colors.dim("░".repeat(width - filled));
+    return `${stage.padEnd(STAGE_WIDTH)} ${name}  ${drawn}  ${figures}`;
   };
 
   const report = (event: RunEvent): void => {

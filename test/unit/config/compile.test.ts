@@ -90,10 +90,10 @@ describe("the compiled experiment", () => {
       consistency: { mode: "softmax", temperature: 0.01 },
       completion: { variance: { from: 0.004 } },
       loss: { overlap: { temperature: { from: 0.2 } }, pseudo: { temperature: { from: 0.2 } }, intra: { weight: { from: 0.1 } } },
-      optimizer: { lr: { kind: "cosine", from: 3e-3, to: 0 } },
+      optimizer: { lr: { kind: "cosine", from: 1e-2, to: 0 } },
       projector: { dim: 48 },
       batchSize: 512,
-      epochs: 20,
+      epochs: 36,
     });
     expect(experiment.evaluate[0]?.baselines.map(({ name }) => name)).toHaveLength(12);
     expect(Object.fromEntries(facts.rows)).toEqual({ captions: 4000, images: 4000, sounds: 4000, test_images: 1000, test_sounds: 1000 });

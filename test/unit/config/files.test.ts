@@ -15,7 +15,7 @@ let folder: string;
 const file = (name: string): string => join(folder, name);
 
 async function embeddings(name: string, rows: number, dimension: number): Promise<void> {
-  await writeNpy(file(`emb/${name}.npy`), new Float32Array(rows * dimension), [rows, dimension]);
+  await writeNpy(file(`emb/${name}.npy`), new Float32Array(rows * dimension).fill(1), [rows, dimension]);
 }
 
 async function load(text = TEXT, set: readonly string[] = []) {
@@ -117,6 +117,8 @@ describe("data that an experiment names", () => {
     ["pickled objects", () => writeFile(file("emb/x.npy"), npyWith("{'descr': '|O', 'fortran_order': False, 'shape': (6, 8), }")), "NPY_PICKLED", /pickled/],
     ["doubles", () => writeNpy(file("emb/x.npy"), new Float64Array(48), [6, 8]), "DTYPE_MISMATCH", /expected float16 or float32, found float64/],
     ["one dimension", () => writeNpy(file("emb/x.npy"), new Float32Array(48), [48]), "SHAPE_MISMATCH", /expected embeddings of shape \(n, d\).*found shape \(48,\)/],
+    ["a value that is not finite", () => writeNpy(file("emb/x.npy"), new Float32Array(48).fill(1).fill(NaN, 19, 20), [6, 8]), "DATA_CORRUPT", /row 2, column 3 is not finite/],
+    ["a row of zeros", () => writeNpy(file("emb/x.npy"), new Float32Array(48).fill(1).fill(0, 32, 40), [6, 8]), "DATA_CORRUPT", /row 4 is all zeros/],
     ["no rows", () => writeNpy(file("emb/x.npy"), new Float32Array(0), [0, 8]), "SHAPE_MISMATCH", /found shape \(0, 8\)/],
   ])("are refused: %s", async (_what, write, reason, message) => {
     await write();

@@ -14,7 +14,7 @@ describe("describePlan", () => {
     expect(lines).toContain("experiment  quickstart, seed 0");
     expect(lines).toContain("space       hearing: builtin scenes-audio-text");
     expect(lines).toContain("data        captions: 4000 text, generated (scenes, captions), to be encoded into sight and hearing");
-    expect(lines).toContain("connect     20 epochs in batches of 512: 140 steps, 7 an epoch");
+    expect(lines).toContain("connect     36 epochs in batches of 512: 252 steps, 7 an epoch");
     expect(lines.at(-1)).toMatch(/^evaluate {4}sound-to-image: retrieval, 1000 test_sounds \(hearing\) in 1000 test_images \(sight\), relevance rows, k 1, 5, 10, beside chance, /);
   });
 

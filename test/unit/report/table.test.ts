@@ -57,8 +57,8 @@ describe("the table", () => {
       cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
       pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
       chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
-      *: best. ±: half the width of the 95 % interval. Too narrow for medianRank: in
-      metrics.json.
+      *: best. ±: half the width of the 95 % interval. The terminal is too narrow for
+      medianRank: in metrics.json.
 
       gallery to query
       method                   R@1           R@5          R@10           mAP
@@ -66,8 +66,8 @@ describe("the table", () => {
       cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
       pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
       chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
-      *: best. ±: half the width of the 95 % interval. Too narrow for medianRank: in
-      metrics.json.
+      *: best. ±: half the width of the 95 % interval. The terminal is too narrow for
+      medianRank: in metrics.json.
 
       - cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval
         0.011 to 0.049)."
@@ -85,8 +85,8 @@ describe("the table", () => {
       pivot-two-sided  0.252   0.600*  0.700*
       chance           0.001   0.005   0.010
       *: best. 95 % intervals: in
-      metrics.json. Too narrow for mAP,
-      medianRank: in metrics.json.
+      metrics.json. The terminal is too narrow
+      for mAP, medianRank: in metrics.json.
 
       gallery to query
       method             R@1     R@5    R@10
@@ -95,8 +95,8 @@ describe("the table", () => {
       pivot-two-sided  0.252   0.600*  0.700*
       chance           0.001   0.005   0.010
       *: best. 95 % intervals: in
-      metrics.json. Too narrow for mAP,
-      medianRank: in metrics.json.
+      metrics.json. The terminal is too narrow
+      for mAP, medianRank: in metrics.json.
 
       - cmcr is 0.030 mAP above
         pivot-two-sided, the best other method

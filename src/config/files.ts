@@ -61,7 +61,8 @@ async function valueFault(file: NamedFile, header: ArrayHeader | null): Promise<
       // A sum is finite and positive if and only if each value is finite and one is not zero.
       if (sum > 0 && sum < Infinity) continue;
       const place = findNonFinite(Array.from(data.slice(row * columns, (row + 1) * columns), Number), columns);
-      const what = place === null ? `row ${firstRow + row} is all zeros: it has no direction` : `row ${firstRow + row}, column ${place.column} is not finite`;
+      const name = Number.isNaN(Number(data[row * columns + (place?.column ?? 0)])) ? "NaN" : "infinite";
+      const what = place === null ? `row ${firstRow + row} is all zeros: it has no direction` : `row ${firstRow + row}, column ${place.column} is ${name}`;
       return {
         field: file.field,
         reason: "DATA_CORRUPT",

@@ -62,7 +62,7 @@ const MALFORMED: readonly (readonly [what: string, bytes: () => Buffer, said: st
   ["of three dimensions", () => npyBytes(npyHeader("'<f4'", [rows, 4, 6]), zeros(rows * dim * 4)), "found shape (400, 4, 6)"],
   ["without rows", () => npyBytes(npyHeader("'<f4'", [0, dim]), zeros(0)), "found shape (0, 24)"],
   ["of impossible shape", () => npyBytes(npyHeader("'<f4'", [2 ** 40, 2 ** 40]), zeros(64)), "impossibly large"],
-  ["of other dimensions", () => npyBytes(npyHeader("'<f4'", [rows, 20]), zeros(rows * 80)), "expected 24 dimensions"],
+  ["of other dimensions", () => npyBytes(npyHeader("'<f4'", [rows, 20]), Buffer.from(new Float32Array(rows * 20).fill(1).buffer)), "expected 24 dimensions"],
 ];
 
 describe("embeddings that cannot be read are exit 3 before a run begins, with the field, the file and the remedy", () => {

@@ -136,7 +136,7 @@ describe("the command line", () => {
 
 describe("--out that cannot be made is exit 3", () => {
   it.each(["tiny.yaml", "tiny.yaml/below", "/proc/nowhere"])("%s", async (path) => {
-    expectRefusal(await cmcr(["run", "tiny.yaml", "--out", path], options), 3, `the folder ${path} cannot be made. Choose another with --out.`);
+    expectRefusal(await cmcr(["run", "tiny.yaml", "--out", path], options), 3, `the folder ${path} cannot be made (`, "Choose another with --out.");
   });
 
   it("nor where a file of it is in the way of the store", async () => {

@@ -4,7 +4,7 @@ import { BASELINES } from "../evaluate/baselines.js";
 import type { CheckContext } from "./checks/context.js";
 import type { CompiledBaseline } from "./compiled.js";
 import { countField, positiveField } from "./fields.js";
-import type { FieldPath } from "./mistake.js";
+import { pathText, type FieldPath } from "./mistake.js";
 import { indexByName } from "./registry.js";
 
 /** Every baseline that a file can name. */
@@ -56,7 +56,7 @@ export function compileBaseline(user: UserBaseline): CompiledBaseline {
   };
 }
 
-/** Reports doubled baselines, parameters that a baseline does not have, and those that need what the file switches off. */
+/** Reports doubled baselines and parameters that a baseline does not have; warns of those that lose what the file switches off. */
 export function checkBaselines(users: readonly UserBaseline[], path: FieldPath, pseudoPairs: boolean, context: CheckContext): void {
   const seen = new Set<string>();
   for (const [index, user] of users.entries()) {
@@ -78,12 +78,7 @@ export function checkBaselines(users: readonly UserBaseline[], path: FieldPath, 
       });
     }
     if (definition.pseudoPairs && !pseudoPairs) {
-      context.report({
-        path: here,
-        reason: "IMPOSSIBLE_VALUE",
-        expected: `connect.consistency to be on for ${definition.name}, which is fitted on its pseudo pairs`,
-        found: "consistency switched off",
-      });
+      context.warn(`${pathText(here)}: ${definition.name} is fitted on the pseudo pairs, which connect.consistency: false makes at random`);
     }
   }
 }

@@ -10,6 +10,13 @@ function everyObject(value: unknown, visit: (object: object) => void): void {
 }
 
 describe("the compiled experiment", () => {
+  it("warns of a baseline that is fitted on pseudo pairs when these are drawn at random", () => {
+    const text = shipped("quickstart").replace("consistency: { temperature: 0.01 }", "consistency: false");
+    expect(parseExperiment(text, "x.yaml").warnings).toEqual([
+      "evaluate.0.baselines.11: memory-ridge is fitted on the pseudo pairs, which connect.consistency: false makes at random",
+    ]);
+  });
+
   it("has the paper's settings wherever the file says nothing", () => {
     expect(compile(MINIMAL)).toEqual({
       version: 1,

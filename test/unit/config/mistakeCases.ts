@@ -312,15 +312,6 @@ export const CASES: readonly Case[] = [
       "digits.yaml:39:25 evaluate.0.baselines.1: expected chance alone, as baselines map one space to another and both sides of this task are the same space, found pivot",
   },
   {
-    what: "memory-ridge without consistency",
-    from: `consistency: { temperature: 0.01 }${between("consistency: { temperature: 0.01 }", "ridge]")}ridge]`,
-    to: `consistency: false${between("consistency: { temperature: 0.01 }", "ridge]")}memory-ridge]`,
-    reason: "IMPOSSIBLE_VALUE",
-    path: "evaluate.0.baselines.5",
-    message:
-      "digits.yaml:39:73 evaluate.0.baselines.5: expected connect.consistency to be on for memory-ridge, which is fitted on its pseudo pairs, found consistency switched off",
-  },
-  {
     what: "every loss term off",
     from: "    overlap: { weight: 1, temperature: 0.01 }\n    pseudo:  { weight: 1, temperature: 0.01 }\n    intra:   { weight: 0.1 }",
     to: "    overlap: false\n    pseudo:  { weight: 0 }\n    intra:   false",
@@ -378,7 +369,3 @@ export const CASES: readonly Case[] = [
     message: 'digits.yaml:11:25 data.captions.embeddings.clip: expected the path of a .npy or .safetensors file, found "emb/clip_text.pt"',
   },
 ];
-
-function between(start: string, end: string): string {
-  return DIGITS.slice(DIGITS.indexOf(start) + start.length, DIGITS.indexOf(end));
-}

@@ -1,6 +1,4 @@
-import { DIGITS } from "./samples.js";
-
-/** One change of one place of `DIGITS`, and the message that it leads to. */
+/** One change of one place of the sample file `DIGITS`, and the message that it leads to. */
 export interface Case {
   readonly what: string;
   readonly from: string;

@@ -18,6 +18,9 @@ OTHERS = (
     "safetensors.torch",
     "soundfile",
     "soxr",
+    "tokenizers",
+    "transformers.utils",
+    "trimesh",
 )
 
 

@@ -2,12 +2,25 @@ import { MODALITIES, type Modality } from "../config/compiled.js";
 import { converse, DEADLINE_MS, unary } from "./calls.js";
 import type { Channel } from "./connection.js";
 import { destination, remoteTensor } from "./tensorClient.js";
-import type { EncoderDescription, EncoderSpec, GeneratedDescription, GeneratedSource, ItemBatch, OnProgress, RemoteTensor, ResultTarget } from "./types.js";
+import type {
+  EncoderDescription,
+  EncoderSpec,
+  GeneratedDescription,
+  GeneratedSource,
+  Item,
+  ItemBatch,
+  MediaPart,
+  OnProgress,
+  RemoteTensor,
+  ResultTarget,
+} from "./types.js";
 import {
   EncoderServiceClient,
   type EncodeRequest,
   type EncoderSpec as WireSpec,
+  type Item as WireItem,
   type ItemBatch as WireBatch,
+  type MediaPart as WirePart,
   Modality as WireModality,
 } from "./gen/cmcr/v1/encoder.js";
 import type { TensorInfo } from "./gen/cmcr/v1/tensor.js";
@@ -42,6 +55,7 @@ export class EncoderClient {
       weightsSha256: answer.weightsSha256,
       revision: answer.revision,
       computeDtype: answer.computeDtype,
+      preprocessing: answer.preprocessingJson,
     };
   }
 
@@ -58,7 +72,7 @@ export class EncoderClient {
       yield {
         part: {
           $case: "start",
-          value: { encoder: wireSpec(spec), modality: WIRE_MODALITIES[modality], total, destination: destination(target) },
+          value: { encoder: wireSpec(spec), modality: WIRE_MODALITIES[modality], total, destination: destination(target), limits: undefined, reportFailures: false },
         },
       };
       for await (const batch of batches) yield { part: { $case: "batch", value: wireBatch(batch) } };
@@ -106,6 +120,8 @@ function wireSpec(spec: EncoderSpec): WireSpec {
 
 function wireBatch(batch: ItemBatch): WireBatch {
   switch (batch.kind) {
+    case "items":
+      return { items: { $case: "list", value: { items: batch.items.map(wireItem) } } };
     case "texts":
       return { items: { $case: "texts", value: { texts: [...batch.texts] } } };
     case "files":
@@ -113,4 +129,23 @@ function wireBatch(batch: ItemBatch): WireBatch {
     case "generated":
       return { items: { $case: "generated", value: { source: batch.source, start: batch.start, count: batch.count } } };
   }
+}
+
+function wireItem({ name, content, part }: Item): WireItem {
+  return { name, content: wireContent(content), part: part === null ? undefined : wirePart(part) };
+}
+
+function wireContent(content: Item["content"]): WireItem["content"] {
+  switch (content.kind) {
+    case "text":
+      return { $case: "text", value: content.text };
+    case "file":
+      return { $case: "file", value: { path: content.path, offset: content.range?.offset, length: content.range?.length } };
+    case "data":
+      return { $case: "data", value: Buffer.from(content.data.buffer, content.data.byteOffset, content.data.byteLength) };
+  }
+}
+
+function wirePart({ startSeconds, durationSeconds, position }: MediaPart): WirePart {
+  return { startSeconds: startSeconds ?? undefined, durationSeconds: durationSeconds ?? undefined, position: position ?? undefined };
 }

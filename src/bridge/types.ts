@@ -51,6 +51,8 @@ export interface EncoderDescription {
   readonly weightsSha256: string;
   readonly revision: string;
   readonly computeDtype: string;
+  /** What is done to an item of each modality before the forward pass, as canonical JSON. */
+  readonly preprocessing: string;
 }
 
 export interface GeneratedSource {
@@ -59,8 +61,40 @@ export interface GeneratedSource {
   readonly seed: number;
 }
 
+/** Which part of a recording is meant; a field that is null says nothing. An image from a video is one frame. */
+export interface MediaPart {
+  readonly startSeconds: number | null;
+  /** Null: to the end. */
+  readonly durationSeconds: number | null;
+  /** Of a frame: a fraction of the length, in [0, 1]. */
+  readonly position: number | null;
+}
+
+/** One item as the worker is asked for it. */
+export interface Item {
+  /** What messages call it; its ending tells the format where the bytes do not. */
+  readonly name: string;
+  readonly content:
+    | { readonly kind: "text"; readonly text: string }
+    /** A file, or a run of bytes in it, such as a member of a tar. */
+    | { readonly kind: "file"; readonly path: string; readonly range: { readonly offset: number; readonly length: number } | null }
+    /** The encoded bytes themselves, such as those of a JPEG. */
+    | { readonly kind: "data"; readonly data: Uint8Array };
+  readonly part: MediaPart | null;
+}
+
+/** What one item may ask for before it counts as unreadable; null: no limit beyond the worker's own. */
+export interface DecodeLimits {
+  readonly bytes: number | null;
+  readonly pixels: number | null;
+  readonly seconds: number | null;
+  readonly points: number | null;
+  readonly workSeconds: number | null;
+}
+
 /** A batch of items to encode together. */
 export type ItemBatch =
+  | { readonly kind: "items"; readonly items: readonly Item[] }
   | { readonly kind: "texts"; readonly texts: readonly string[] }
   | { readonly kind: "files"; readonly paths: readonly string[] }
   | { readonly kind: "generated"; readonly source: GeneratedSource; readonly start: number; readonly count: number };

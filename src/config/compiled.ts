@@ -25,17 +25,28 @@ export interface CompiledWorker {
   readonly address: string | null;
 }
 
-/** A frozen space: a provider and the provider's settings. */
-export type CompiledSpace =
-  | { readonly name: string; readonly provider: "precomputed" }
-  | {
-      readonly name: string;
-      readonly provider: "builtin";
-      /** Such as `scenes-image-text`. */
-      readonly model: string;
-      /** Other weights for it (.safetensors, absolute), or null for those that cmcr ships. */
-      readonly checkpoint: string | null;
-    };
+/** A frozen space whose encoder the worker runs. */
+export interface CompiledEncoder {
+  readonly name: string;
+  /** Name in the worker's registry of providers, such as `huggingface-clip`. */
+  readonly provider: string;
+  /** Which model of the provider, such as `scenes-image-text` or a hub id; empty where the checkpoint says it. */
+  readonly model: string;
+  /** Weights to use in place of the provider's own: a file or a folder, absolute. */
+  readonly checkpoint: string | null;
+  /** The provider's further settings, as the worker is given them; plain JSON. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** Items that go through the encoder together. */
+  readonly batchSize: number;
+}
+
+/** A frozen space: embeddings that are given, or an encoder. */
+export type CompiledSpace = { readonly name: string; readonly provider: "precomputed" } | CompiledEncoder;
+
+/** Whether a space has an encoder. */
+export function hasEncoder(space: CompiledSpace): space is CompiledEncoder {
+  return space.provider !== "precomputed";
+}
 
 /** Where a collection's items come from when they are to be encoded. */
 export type CompiledSource =

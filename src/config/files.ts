@@ -81,12 +81,15 @@ const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHea
   ".safetensors": readSafetensorsHeader,
 };
 
+/** What must lie at a path, where it is not a file alone. */
+const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { folder: "folder", checkpoint: "file or folder" };
+
 async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
-  const wanted = file.use.kind === "folder" ? "folder" : "file";
+  const wanted = EXPECTED[file.use.kind] ?? "file";
   const fault = (reason: string, message: string): FileFault => ({ field: file.field, reason, message, inFile: true });
   try {
     const entry = await stat(file.path);
-    if (wanted === "folder" ? !entry.isDirectory() : !entry.isFile()) {
+    if (!(wanted.includes("folder") && entry.isDirectory()) && !(wanted.includes("file") && entry.isFile())) {
       return fault("DATA_UNREADABLE", `expected a ${wanted}, found something else at ${file.path}`);
     }
     await access(file.path, constants.R_OK);

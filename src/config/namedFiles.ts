@@ -1,4 +1,4 @@
-import type { CompiledExperiment } from "./compiled.js";
+import { type CompiledExperiment, hasEncoder } from "./compiled.js";
 import type { FieldPath } from "./mistake.js";
 
 /** What a named file is for. */
@@ -23,7 +23,7 @@ export interface NamedFile {
 export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
   const files: NamedFile[] = [];
   for (const [name, space] of Object.entries(experiment.spaces)) {
-    if (space.provider === "builtin" && space.checkpoint !== null) {
+    if (hasEncoder(space) && space.checkpoint !== null) {
       files.push({ path: space.checkpoint, field: ["spaces", name, "checkpoint"], use: { kind: "checkpoint" } });
     }
   }

@@ -1,13 +1,14 @@
 import { batchesPerEpoch } from "../connect/batches.js";
-import type {
-  CompiledCollection,
-  CompiledConnect,
-  CompiledExperiment,
-  CompiledSource,
-  CompiledSpace,
-  CompiledTask,
-  CompiledView,
-  Schedule,
+import {
+  type CompiledCollection,
+  type CompiledConnect,
+  type CompiledExperiment,
+  type CompiledSource,
+  type CompiledSpace,
+  type CompiledTask,
+  type CompiledView,
+  hasEncoder,
+  type Schedule,
 } from "./compiled.js";
 import type { DataFacts } from "./fit.js";
 
@@ -44,8 +45,9 @@ function plural(count: number, noun: string): string {
 function describeSpace(space: CompiledSpace, { dimensions }: DataFacts): string {
   const dimension = dimensions.get(space.name);
   const size = dimension === undefined ? "" : `, ${dimension} dimensions`;
-  if (space.provider === "precomputed") return `${space.name}: precomputed embeddings${size}`;
-  return `${space.name}: ${space.provider} ${space.model}${space.checkpoint === null ? "" : ` with ${space.checkpoint}`}${size}`;
+  if (!hasEncoder(space)) return `${space.name}: precomputed embeddings${size}`;
+  const model = [space.provider, space.model].filter((part) => part !== "").join(" ");
+  return `${space.name}: ${model}${space.checkpoint === null ? "" : ` with ${space.checkpoint}`}${size}`;
 }
 
 function describeCollection(collection: CompiledCollection, views: readonly CompiledView[], { rows }: DataFacts): string {

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 
-import type { CompiledExperiment, CompiledWorker } from "../config/compiled.js";
+import { type CompiledExperiment, type CompiledWorker, hasEncoder } from "../config/compiled.js";
 import { Worker } from "../bridge/worker.js";
 import { CmcrError, EXIT } from "../errors.js";
 import { workerEnvironment } from "../setup/index.js";
@@ -39,7 +39,7 @@ export function experimentRoots({ data, spaces }: CompiledExperiment): readonly 
     if (source?.type === "folder") roots.push(source.path);
   }
   for (const space of Object.values(spaces)) {
-    if (space.provider !== "precomputed" && space.checkpoint !== null) roots.push(dirname(space.checkpoint));
+    if (hasEncoder(space) && space.checkpoint !== null) roots.push(dirname(space.checkpoint));
   }
   return roots;
 }

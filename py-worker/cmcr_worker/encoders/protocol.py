@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Media, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class EncoderDescription:
 
     `weights_sha256` is that of the weights file, lower-case hexadecimal;
     `revision` changes whenever preprocessing or forward pass change their
-    results; `compute_dtype` is the element type of the forward pass.
+    results; `compute_dtype` is the element type of the forward pass;
+    `preprocessing` has, for each modality, the settings of what is done before
+    the forward pass, as plain JSON values.
     """
 
     dimension: int
@@ -26,6 +28,28 @@ class EncoderDescription:
     weights_sha256: str
     revision: str
     compute_dtype: str
+    preprocessing: Mapping[str, object] = field(default_factory=dict)
+
+
+class Preparation(Protocol):
+    """From one decoded item to what the forward pass takes of it.
+
+    It runs in a decoder process beside others: it must be picklable, must not need torch, and its
+    result must depend on the item alone.
+    """
+
+    def __call__(self, media: Media) -> Prepared:
+        """The item prepared.
+
+        Raises:
+            WorkerError: CONFIG_INVALID for an item that is not of the modality, DATA_CORRUPT for one that
+                cannot be prepared, such as a cloud with too few points.
+        """
+
+
+def as_it_is(media: Media) -> Prepared:
+    """The preparation of an encoder that takes media as they are."""
+    return media
 
 
 class Encoder(Protocol):
@@ -51,15 +75,30 @@ class Encoder(Protocol):
     def compute_dtype(self) -> str:
         """Element type of the forward pass, such as `float32`."""
 
-    def encode(self, modality: str, inputs: Sequence[Media]) -> torch.Tensor:
-        """Embeddings of these items, (n, dimension) float32 on the CPU, rows L2-normalised.
+    def preparation(self, modality: str) -> Preparation:
+        """What is done to an item of that modality before `embed`.
 
-        An item's row does not depend on the others, within 1e-5.
+        Raises:
+            WorkerError: UNKNOWN_NAME for a modality that it does not embed.
+        """
+
+    def embed(self, modality: str, inputs: Sequence[Prepared]) -> torch.Tensor:
+        """Embeddings of prepared items, (n, dimension) float32 on the CPU, rows L2-normalised.
+
+        All items go through the network together: how many that are is the caller's choice. An item's
+        row does not depend on the others, within 1e-5 in float32. `torch.OutOfMemoryError` is left to
+        the caller, who tries again with fewer.
 
         Raises:
             WorkerError: UNKNOWN_NAME for a modality that it does not embed, CONFIG_INVALID for an item
                 that is not of the modality.
         """
+
+
+def encode(encoder: Encoder, modality: str, media: Sequence[Media]) -> torch.Tensor:
+    """Prepares and embeds these items in this process; as `Encoder.embed`."""
+    prepare = encoder.preparation(modality)
+    return encoder.embed(modality, [prepare(item) for item in media])
 
 
 class EncoderProvider(Protocol):

@@ -9,12 +9,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
 from cmcr_worker.decoding.media import Media
 from cmcr_worker.decoding.registry import decoder
-from cmcr_worker.encoders.protocol import Encoder, EncoderProvider
+from cmcr_worker.encoders.protocol import Encoder, EncoderProvider, encode
 from cmcr_worker.encoders.registry import provider
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
@@ -50,6 +49,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             weights_sha256=found.weights_sha256,
             revision=found.revision,
             compute_dtype=found.compute_dtype,
+            preprocessing_json=json.dumps(found.preprocessing, sort_keys=True, separators=(",", ":")),
         )
 
     @streaming
@@ -155,8 +155,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
 
 
 def _encode(encoder: Encoder, modality: str, items: Sequence[Media]) -> npt.NDArray[np.float32]:
-    with torch.inference_mode():
-        rows: npt.NDArray[np.float32] = encoder.encode(modality, items).float().cpu().numpy()
+    rows: npt.NDArray[np.float32] = encode(encoder, modality, items).numpy()
     return rows
 
 

@@ -11,6 +11,7 @@ from cmcr_worker.decoding.media import Media
 from cmcr_worker.encoders.builtin.models import MODELS
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
 from cmcr_worker.encoders.builtin.weights import SHIPPED, file_name
+from cmcr_worker.encoders.protocol import encode
 from cmcr_worker.encoders.registry import PROVIDERS, provider
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
@@ -66,26 +67,26 @@ def test_shipped_weights_are_small_and_those_recorded() -> None:
 @pytest.mark.parametrize(("model", "modality"), CASES)
 def test_rows_are_normalised_and_independent_of_the_batch(model: str, modality: str) -> None:
     batch = items(modality, 300)
-    whole = ENCODERS[model].encode(modality, batch)
+    whole = encode(ENCODERS[model], modality, batch)
     assert whole.shape == (300, MODELS[model].dimension)
     assert whole.dtype == torch.float32
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(300))
-    single = torch.cat([ENCODERS[model].encode(modality, [item]) for item in batch[:20]])
+    single = torch.cat([encode(ENCODERS[model], modality, [item]) for item in batch[:20]])
     torch.testing.assert_close(whole[:20], single, atol=1e-5, rtol=0)
-    backwards = ENCODERS[model].encode(modality, batch[::-1]).flip(0)
+    backwards = encode(ENCODERS[model], modality, batch[::-1]).flip(0)
     torch.testing.assert_close(whole, backwards, atol=1e-5, rtol=0)
-    torch.testing.assert_close(whole, ENCODERS[model].encode(modality, batch), atol=0, rtol=0)
+    torch.testing.assert_close(whole, encode(ENCODERS[model], modality, batch), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize(("model", "modality"), CASES)
 def test_no_items(model: str, modality: str) -> None:
-    assert ENCODERS[model].encode(modality, []).shape == (0, MODELS[model].dimension)
+    assert encode(ENCODERS[model], modality, []).shape == (0, MODELS[model].dimension)
 
 
 @pytest.mark.parametrize(("model", "modality"), CASES)
 def test_encoders_are_frozen(model: str, modality: str) -> None:
     before = state_sha256(model)
-    embeddings = ENCODERS[model].encode(modality, items(modality, 8))
+    embeddings = encode(ENCODERS[model], modality, items(modality, 8))
     module = ENCODERS[model].module
     assert not embeddings.requires_grad
     assert not embeddings.is_inference(), "projectors could not be trained on it"
@@ -100,8 +101,8 @@ def test_encoders_are_frozen(model: str, modality: str) -> None:
 )
 def test_items_find_their_plain_phrase(model: str, modality: str) -> None:
     # Of 200 phrases that name every attribute of combinations never trained on.
-    embeddings = ENCODERS[model].encode(modality, scenes.render(modality, "test", 0, range(200)))
-    phrases = ENCODERS[model].encode("text", scenes.captions("test", 0, range(200)))
+    embeddings = encode(ENCODERS[model], modality, scenes.render(modality, "test", 0, range(200)))
+    phrases = encode(ENCODERS[model], "text", scenes.captions("test", 0, range(200)))
     ranks = (embeddings @ phrases.T >= (embeddings * phrases).sum(dim=1, keepdim=True)).sum(dim=1)
     assert (ranks <= 5).float().mean() > 0.75
 
@@ -116,18 +117,18 @@ def test_loading_draws_no_random_number() -> None:
 @pytest.mark.parametrize(("model", "modality"), CASES)
 def test_devices_agree(model: str, modality: str) -> None:
     batch = items(modality, 64)
-    on_gpu = builtin.load(model, None, {}, torch.device("cuda")).encode(modality, batch)
-    torch.testing.assert_close(on_gpu, ENCODERS[model].encode(modality, batch), atol=1e-4, rtol=0)
+    on_gpu = encode(builtin.load(model, None, {}, torch.device("cuda")), modality, batch)
+    torch.testing.assert_close(on_gpu, encode(ENCODERS[model], modality, batch), atol=1e-4, rtol=0)
 
 
 def test_any_text() -> None:
     texts: Sequence[Media] = ["", "   ", "?!", "ein Grünes Dreieck 三角", "word " * 500, "RED star"]
     for encoder in ENCODERS.values():
-        embeddings = encoder.encode("text", texts)
+        embeddings = encode(encoder, "text", texts)
         assert torch.isfinite(embeddings).all()
-        torch.testing.assert_close(embeddings[5:], encoder.encode("text", ["red, star!"]))
+        torch.testing.assert_close(embeddings[5:], encode(encoder, "text", ["red, star!"]))
         # A text without words, and one with none that is known, are the same.
-        torch.testing.assert_close(embeddings[:1], encoder.encode("text", ["xyzzy"]))
+        torch.testing.assert_close(embeddings[:1], encode(encoder, "text", ["xyzzy"]))
 
 
 def test_any_image() -> None:
@@ -135,10 +136,10 @@ def test_any_image() -> None:
     image = items("image", 1)[0]
     assert isinstance(image, np.ndarray)
     larger = np.repeat(np.repeat(image, 5, axis=0), 5, axis=1)
-    same = encoder.encode("image", [image, larger])
+    same = encode(encoder, "image", [image, larger])
     assert same[0] @ same[1] > 0.95
     odd = np.random.default_rng(0).integers(0, 256, (1, 700, 3), dtype=np.uint8)
-    assert torch.isfinite(encoder.encode("image", [odd])).all()
+    assert torch.isfinite(encode(encoder, "image", [odd])).all()
 
 
 def test_any_sound() -> None:
@@ -148,14 +149,14 @@ def test_any_sound() -> None:
     time = np.arange(len(clip.samples)) / clip.sample_rate
     finer = np.arange(2 * len(clip.samples)) / (2 * clip.sample_rate)
     resampled = np.stack([np.interp(finer, time, channel) for channel in clip.samples.T], axis=1)
-    same = encoder.encode("audio", [clip, AudioClip(resampled.astype(np.float32), 16_000)])
+    same = encode(encoder, "audio", [clip, AudioClip(resampled.astype(np.float32), 16_000)])
     assert same[0] @ same[1] > 0.9
     odd = [
         AudioClip(np.zeros((0, 1), np.float32), 8000),
         AudioClip(np.zeros((10, 2), np.float32), 8000),
         AudioClip(np.random.default_rng(0).normal(0, 0.1, (100_000, 6)).astype(np.float32), 44_100),
     ]
-    assert torch.isfinite(encoder.encode("audio", odd)).all()
+    assert torch.isfinite(encode(encoder, "audio", odd)).all()
 
 
 def test_longer_sounds_are_cut_to_their_middle() -> None:
@@ -164,7 +165,7 @@ def test_longer_sounds_are_cut_to_their_middle() -> None:
     assert isinstance(clip, AudioClip)
     silence = np.zeros((4000, 2), np.float32)
     longer = AudioClip(np.concatenate([silence, clip.samples, silence]), clip.sample_rate)
-    torch.testing.assert_close(encoder.encode("audio", [longer]), encoder.encode("audio", [clip]))
+    torch.testing.assert_close(encode(encoder, "audio", [longer]), encode(encoder, "audio", [clip]))
 
 
 @pytest.mark.parametrize(
@@ -179,13 +180,13 @@ def test_longer_sounds_are_cut_to_their_middle() -> None:
 )
 def test_items_of_another_modality(model: str, modality: str, item: Media) -> None:
     with pytest.raises(WorkerError, match="item 0") as raised:
-        ENCODERS[model].encode(modality, [item])
+        encode(ENCODERS[model], modality, [item])
     assert raised.value.reason is Reason.CONFIG_INVALID
 
 
 def test_modality_that_the_model_lacks() -> None:
     with pytest.raises(WorkerError) as raised:
-        ENCODERS["scenes-image-text"].encode("audio", [])
+        encode(ENCODERS["scenes-image-text"], "audio", [])
     assert raised.value.reason is Reason.UNKNOWN_NAME
     assert set(raised.value.known_names) == {"image", "text"}
 

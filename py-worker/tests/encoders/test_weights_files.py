@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
 from cmcr_worker.encoders.builtin.vocabulary import Vocabulary
 from cmcr_worker.encoders.builtin.weights import SHIPPED, file_name, read_weights, write_weights
+from cmcr_worker.encoders.protocol import encode
 from cmcr_worker.errors import Reason, WorkerError
 
 MODEL = "scenes-image-text"
@@ -40,9 +41,9 @@ def test_checkpoint_in_place_of_the_shipped_weights(tmp_path: Path) -> None:
     tensors = {name: tensor * 1.5 for name, tensor in shipped.tensors.items()}
     checksum = write_weights(tmp_path / "w", MODEL, tensors, shipped.vocabulary, {})
     assert builtin.describe(MODEL, tmp_path / "w", {}).weights_sha256 == checksum
-    own = builtin.load(MODEL, tmp_path / "w", {}, torch.device("cpu")).encode("text", ["a red star"])
+    own = encode(builtin.load(MODEL, tmp_path / "w", {}, torch.device("cpu")), "text", ["a red star"])
     assert not torch.equal(
-        own, builtin.load(MODEL, None, {}, torch.device("cpu")).encode("text", ["a red star"])
+        own, encode(builtin.load(MODEL, None, {}, torch.device("cpu")), "text", ["a red star"])
     )
 
 

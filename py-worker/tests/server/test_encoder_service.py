@@ -15,7 +15,7 @@ from PIL import Image
 from served import LIMIT, MEMORY, Failure, Served, failure_of
 
 from cmcr.v1 import encoder_pb2, tensor_pb2
-from cmcr_worker.encoders.protocol import EncoderDescription
+from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
 from cmcr_worker.generators.registry import GENERATORS
 from cmcr_worker.server import encoders
@@ -51,8 +51,10 @@ class CountingProvider:
         self.describe(model, checkpoint, options)
         return self
 
-    def encode(self, modality: str, inputs: Sequence[Any]) -> torch.Tensor:
-        assert torch.is_inference_mode_enabled()
+    def preparation(self, modality: str) -> Preparation:
+        return as_it_is
+
+    def embed(self, modality: str, inputs: Sequence[Any]) -> torch.Tensor:
         rows = [reference(item) for item in inputs]
         return torch.tensor(np.array(rows).reshape(-1, 3), dtype=torch.float32)
 

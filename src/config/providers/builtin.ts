@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Modality } from "../compiled.js";
 import { pathField } from "../fields.js";
 import { defineProvider } from "./definition.js";
+import { batchSizeField } from "./encoderFields.js";
 
 /** The small encoders that come with cmcr, and what each embeds. */
 export const BUILTIN_MODELS = {
@@ -20,6 +21,7 @@ export const builtin = defineProvider({
       provider: z.literal("builtin").describe("One of the small encoders that come with cmcr."),
       model: z.enum(MODEL_NAMES).describe("Which of the built-in encoders."),
       checkpoint: pathField("Other weights for it, a .safetensors file; those that come with cmcr unless given.", [".safetensors"]).optional(),
+      batchSize: batchSizeField,
     })
     .describe("A space of one of the small encoders that come with cmcr."),
   compile: (user, name, resolve) => ({
@@ -27,6 +29,8 @@ export const builtin = defineProvider({
     provider: "builtin",
     model: user.model,
     checkpoint: user.checkpoint === undefined ? null : resolve(user.checkpoint),
+    options: {},
+    batchSize: user.batchSize,
   }),
   encodes: (user) => BUILTIN_MODELS[user.model],
 });

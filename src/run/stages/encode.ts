@@ -1,6 +1,5 @@
-
 import type { EncoderSpec } from "../../bridge/types.js";
-import type { CompiledCollection, CompiledExperiment, CompiledSpace, CompiledView } from "../../config/compiled.js";
+import { type CompiledCollection, type CompiledEncoder, type CompiledExperiment, type CompiledSpace, type CompiledView, hasEncoder } from "../../config/compiled.js";
 import { listItems } from "../../data/sources/registry.js";
 import { dataError, usageError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
@@ -9,8 +8,6 @@ import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type Sto
 
 /** Raised when the import of a user's file would give other bytes than before. */
 const IMPORT_VERSION = 1;
-/** Items that go through an encoder together. */
-const BATCH_SIZE = 256;
 /** The items' names, in the entry of a collection whose items have some. */
 export const NAMES = "names.json";
 
@@ -85,7 +82,7 @@ async function imported(context: RunContext, collection: string, space: string, 
 async function encoded(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
   const { worker, signal } = context;
   const { source, modality } = collection;
-  if (source === null || space.provider === "precomputed") throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
+  if (source === null || !hasEncoder(space)) throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
   const spec = encoderSpec(space);
   const encoder = await worker.encoders.describe(spec);
   if (!encoder.modalities.includes(modality)) {
@@ -111,13 +108,14 @@ async function encoded(context: RunContext, collection: CompiledCollection, spac
       weights: encoder.weightsSha256,
       revision: encoder.revision,
       computeDtype: encoder.computeDtype,
+      preprocessing: encoder.preprocessing,
       device: worker.info.device.replace(/:\d+$/, ""),
       modality,
       items: items.identity,
     },
     async make(pending, meter) {
       const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
-        worker.encoders.encode(spec, modality, items.count, items.batches(BATCH_SIZE), target, (done, total) => {
+        worker.encoders.encode(spec, modality, items.count, items.batches(space.batchSize), target, (done, total) => {
           meter.update(done, total);
         }),
       );
@@ -132,8 +130,8 @@ async function encoded(context: RunContext, collection: CompiledCollection, spac
 }
 
 /** A space's encoder as the worker is asked for it. */
-export function encoderSpec(space: Exclude<CompiledSpace, { readonly provider: "precomputed" }>): EncoderSpec {
-  return { provider: space.provider, model: space.model, checkpoint: space.checkpoint, options: {} };
+export function encoderSpec({ provider, model, checkpoint, options }: CompiledEncoder): EncoderSpec {
+  return { provider, model, checkpoint, options };
 }
 
 /** One space has one dimension, and the overlap the same items in both spaces. */

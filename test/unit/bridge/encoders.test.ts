@@ -20,7 +20,7 @@ describe("encoding", () => {
         encode: (call: ServerDuplexStream<EncodeRequest, EncodeResponse>) => {
           call.on("data", (message: EncodeRequest) => {
             received.push(message);
-            if (message.part?.$case === "batch") call.write({ rowsDone: received.length - 1 });
+            if (message.part?.$case === "batch") call.write({ failures: [], notes: [], rowsDone: received.length - 1 });
           });
           call.on("end", () => {
             if (last !== null) call.write(last);
@@ -32,7 +32,7 @@ describe("encoding", () => {
     const tensor = await new EncoderClient(fake.channel()).encode(SPEC, "audio", 3, batches, { path: "/out.npy" }, (done, total) => progress.push([done, total]));
     return { tensor, received, progress };
   }
-  const DONE: EncodeResponse = { rowsDone: 3, tensor: { handle: "m", dtype: 2, shape: [3, 8] } };
+  const DONE: EncodeResponse = { failures: [], notes: [], rowsDone: 3, tensor: { handle: "m", dtype: 2, shape: [3, 8] } };
   const BATCHES: readonly ItemBatch[] = [
     { kind: "texts", texts: ["a", "b"] },
     { kind: "files", paths: ["/a.wav"] },
@@ -50,6 +50,8 @@ describe("encoding", () => {
           encoder: { provider: "builtin", model: "scenes", checkpoint: "", optionsJson: '{"crop":3}' },
           modality: 3,
           total: 3,
+          limits: undefined,
+          reportFailures: false,
           destination: { target: { $case: "path", value: "/out.npy" } },
         },
       },
@@ -79,12 +81,12 @@ describe("descriptions", () => {
       encoders: {
         describeEncoder: (call, answer) => {
           expect(call.request.encoder?.checkpoint).toBe("/weights.safetensors");
-          answer(null, { dimension: 8, modalities: [5, 4, 3, 2, 1, 99 as never], weightsSha256: "ab", revision: "2", computeDtype: "float16" });
+          answer(null, { dimension: 8, modalities: [5, 4, 3, 2, 1, 99 as never], weightsSha256: "ab", revision: "2", computeDtype: "float16", preprocessingJson: "{}" });
         },
       },
     });
     const description = await new EncoderClient(fake.channel()).describe({ ...SPEC, checkpoint: "/weights.safetensors" });
-    expect(description).toEqual({ dimension: 8, modalities: MODALITIES, weightsSha256: "ab", revision: "2", computeDtype: "float16" });
+    expect(description).toEqual({ dimension: 8, modalities: MODALITIES, weightsSha256: "ab", revision: "2", computeDtype: "float16", preprocessing: "{}" });
   });
 
   it.each([

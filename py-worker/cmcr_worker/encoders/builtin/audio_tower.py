@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cmcr_worker.decoding.audio import AudioClip
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.builtin.log_mel import BANDS, FRAMES, SAMPLE_RATE, SAMPLES, mid_side_log_mel
 from cmcr_worker.encoders.builtin.tower import Tower, wrong_item
 
@@ -38,7 +38,7 @@ class PatchAudio(Tower):
         )
         self.head = nn.Linear(width * side * (FRAMES // _PATCH // 2), dimension)
 
-    def prepare(self, items: Sequence[Media]) -> torch.Tensor:
+    def prepare(self, items: Sequence[Prepared]) -> torch.Tensor:
         """Mid and side of the log-mel spectrograms, (n, 2, 32, 32) float32, about within -2 and 2.
 
         Sounds of any rate, length and number of channels become stereo of
@@ -59,7 +59,7 @@ class PatchAudio(Tower):
         return embeddings
 
 
-def _standard_wave(item: Media, row: int) -> npt.NDArray[np.float32]:
+def _standard_wave(item: Prepared, row: int) -> npt.NDArray[np.float32]:
     if not isinstance(item, AudioClip):
         raise wrong_item("an audio clip", item, row)
     wave = item.samples

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.builtin.models import ModelDefinition, build_towers
 from cmcr_worker.encoders.builtin.tower import Tower
 from cmcr_worker.encoders.builtin.weights import Weights
+from cmcr_worker.encoders.frozen import forward_pass, unit_rows
+from cmcr_worker.encoders.protocol import Preparation, as_it_is
 from cmcr_worker.errors import unknown_name
 
 COMPUTE_DTYPE = "float32"
@@ -47,27 +48,28 @@ class BuiltinEncoder:
         """The towers by modality; frozen, and to be left so."""
         return nn.ModuleDict(self._towers)
 
-    def encode(self, modality: str, inputs: Sequence[Media]) -> torch.Tensor:
+    def preparation(self, modality: str) -> Preparation:
+        """None: the towers resize and transform by themselves. Raises UNKNOWN_NAME as `embed` does."""
+        self._tower(modality)
+        return as_it_is
+
+    def embed(self, modality: str, inputs: Sequence[Prepared]) -> torch.Tensor:
         """Embeddings of these items, (n, dimension) float32 on the CPU, rows L2-normalised.
 
         Raises:
             WorkerError: UNKNOWN_NAME for a modality that the model does not embed, CONFIG_INVALID for
                 an item that is not of the modality.
         """
+        tower = self._tower(modality)
+        embeddings = torch.empty(len(inputs), self.dimension)
+        with forward_pass(self._device):
+            for start in range(0, len(inputs), _BLOCK):
+                prepared = tower.prepare(inputs[start : start + _BLOCK]).to(self._device)
+                embeddings[start : start + len(prepared)] = unit_rows(tower(prepared))
+        return embeddings
+
+    def _tower(self, modality: str) -> Tower:
         tower = self._towers.get(modality)
         if tower is None:
             raise unknown_name(f"modality of {self._model}", modality, self._towers)
-        embeddings = torch.empty(len(inputs), self.dimension)
-        with torch.inference_mode(), _full_precision(self._device):
-            for start in range(0, len(inputs), _BLOCK):
-                prepared = tower.prepare(inputs[start : start + _BLOCK]).to(self._device)
-                rows = nn.functional.normalize(tower(prepared), dim=1)
-                embeddings[start : start + len(rows)] = rows.cpu()
-        return embeddings
-
-
-def _full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Keeps cuDNN from TF32, whose 10 bits of mantissa would make rows depend on the batch's kernels."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        return tower

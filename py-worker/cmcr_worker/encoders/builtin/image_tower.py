@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.builtin.tower import Tower, wrong_item
 
 SIDE = 32
@@ -34,7 +34,7 @@ class ConvolutionalImage(Tower):
         left = SIDE // 2 ** len(channels)
         self.head = nn.Linear(before * left * left, dimension)
 
-    def prepare(self, items: Sequence[Media]) -> torch.Tensor:
+    def prepare(self, items: Sequence[Prepared]) -> torch.Tensor:
         """Pixels, (n, 32, 32, 3) uint8; images of any other size are resized."""
         pixels = np.empty((len(items), SIDE, SIDE, 3), dtype=np.uint8)
         for row, item in enumerate(items):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.builtin.tower import Tower
 from cmcr_worker.encoders.builtin.vocabulary import PADDING, Vocabulary
 
@@ -21,7 +21,7 @@ class BagOfWords(Tower):
         self.words = nn.Embedding(len(vocabulary), width, padding_idx=PADDING)
         self.head = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, dimension))
 
-    def prepare(self, items: Sequence[Media]) -> torch.Tensor:
+    def prepare(self, items: Sequence[Prepared]) -> torch.Tensor:
         """Word numbers, (n, words) int64."""
         return self._vocabulary.numbers(items)
 
@@ -43,7 +43,7 @@ class ConvolutionalText(Tower):
         self.runs = nn.Conv1d(width, channels, kernel_size=3, padding=1)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(channels, dimension))
 
-    def prepare(self, items: Sequence[Media]) -> torch.Tensor:
+    def prepare(self, items: Sequence[Prepared]) -> torch.Tensor:
         """Word numbers, (n, words) int64."""
         return self._vocabulary.numbers(items)
 

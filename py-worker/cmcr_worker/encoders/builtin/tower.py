@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.errors import Reason, WorkerError
 
 
@@ -16,7 +16,7 @@ class Tower(nn.Module, ABC):
     """Turns items of one modality into embeddings, in two steps: prepare and forward."""
 
     @abstractmethod
-    def prepare(self, items: Sequence[Media]) -> torch.Tensor:
+    def prepare(self, items: Sequence[Prepared]) -> torch.Tensor:
         """The network's input for these items, on the CPU, one row for each."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.builtin.tower import wrong_item
 
 PADDING = 0
@@ -32,7 +32,7 @@ class Vocabulary:
         """Numbers in use, those of padding and of the unknown word included."""
         return len(self.words) + 2
 
-    def numbers(self, texts: Sequence[Media]) -> torch.Tensor:
+    def numbers(self, texts: Sequence[Prepared]) -> torch.Tensor:
         """Word numbers, (n, MAX_WORDS) int64, padded; a text without words is one unknown word."""
         rows = torch.full((len(texts), MAX_WORDS), PADDING, dtype=torch.int64)
         for row, text in enumerate(texts):

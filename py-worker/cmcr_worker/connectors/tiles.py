@@ -56,9 +56,9 @@ class TileFeed:
         shape, dtype = (self._tile_rows, self._matrix.shape[1]), self._matrix.dtype
         pinned = [torch.empty(shape, dtype=dtype, pin_memory=True) for _ in range(2)]
         landed = [torch.empty(shape, dtype=dtype, device=self._device) for _ in range(2)]
-        copied = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]
-        used = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]
-        copying = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        copied = [torch.cuda.Event() for _ in range(2)]
+        used = [torch.cuda.Event() for _ in range(2)]
+        copying = torch.cuda.Stream(self._device)
         working = torch.cuda.current_stream(self._device)
         # The fresh buffers may be memory that earlier work on this stream still reads.
         copying.wait_stream(working)

@@ -107,7 +107,7 @@ class ProjectorTrainer:
         for parameter in self._all_parameters:
             parameter.grad = None
         terms, loss = self._loss(plan)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         gradients = [[p.grad for p in group if p.grad is not None] for group in self._parameters]
         norms = [nn.utils.get_total_norm(group) for group in gradients]
         if self._spec.max_gradient_norm > 0:

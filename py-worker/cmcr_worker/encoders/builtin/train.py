@@ -151,7 +151,7 @@ def _epochs(
                 media(prepared[rows]), text(numbers.masked_fill(dropped, UNKNOWN)), settings.temperature
             )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()

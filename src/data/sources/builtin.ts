@@ -1,10 +1,18 @@
+import type { GeneratedDescription, GeneratedSource } from "../../bridge/types.js";
+import type { CompiledSource } from "../../config/compiled.js";
 import { usageError } from "../../errors.js";
-import { runs, type SourceReader } from "./items.js";
+import { cut, type ItemList } from "../itemList.js";
+
+/** Who the items are is told in blocks of so many. */
+const BLOCK = 1024;
+
+/** Tells a generator's items; `count` of them, or only how many there are. */
+export type DescribeGenerated = (source: GeneratedSource, count: number) => Promise<GeneratedDescription>;
 
 /** Items that a generator of the worker makes: each follows from seed, split and number. */
-export const readBuiltin: SourceReader<"builtin"> = async (source, { describeGenerated, place }) => {
+export async function generatedItems(source: Extract<CompiledSource, { readonly type: "builtin" }>, place: string, describe: DescribeGenerated): Promise<ItemList> {
   const wire = { generator: source.generator, split: source.split, seed: source.seed };
-  const { available, revision } = await describeGenerated(wire, 0);
+  const { available, revision, attributes } = await describe(wire, 0);
   const count = source.count ?? available;
   if (count === null) {
     throw usageError(`${place}.count: the split "${source.split}" of "${source.generator}" has no end; say how many items to take.`, {
@@ -21,10 +29,26 @@ export const readBuiltin: SourceReader<"builtin"> = async (source, { describeGen
   return {
     count,
     identity: { ...wire, count, revision },
-    names: null,
     roots: [],
-    *batches(size) {
-      for (const { start, end } of runs(count, size)) yield { kind: "generated", source: wire, start, count: end - start };
+    attributes: attributes.map(({ name }) => name),
+    named: false,
+    unreadableIn: () => 0,
+    async *runs(range, size) {
+      for (const { from, to } of cut(range, size)) {
+        const items = Array.from({ length: to - from }, (_, index) => from + index);
+        yield await Promise.resolve({ from, to, batch: { kind: "generated", source: wire, start: from, count: to - from }, items, unreadable: [] });
+      }
     },
+    async *describe(range) {
+      for (const { from, to } of cut(range, BLOCK)) {
+        yield await Promise.resolve(
+          Array.from({ length: to - from }, (_, index) => {
+            const id = `${source.split}:${from + index}`;
+            return { item: from + index, id, name: id, file: null, attributes: {} };
+          }),
+        );
+      }
+    },
+    close: () => Promise.resolve(),
   };
-};
+}

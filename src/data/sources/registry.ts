@@ -1,19 +1,16 @@
-import type { CompiledSource } from "../../config/compiled.js";
-import { readBuiltin } from "./builtin.js";
 import { readFolder } from "./folder.js";
-import type { ItemList, SourceContext, SourceReader } from "./items.js";
+import type { ItemSource, ListedSource, SourceContext, SourceReader } from "./items.js";
 import { readInline, readLines } from "./texts.js";
 
-/** What reads each type of source; a type without a line here does not compile. */
-const READERS: { readonly [T in CompiledSource["type"]]: SourceReader<T> } = {
-  builtin: readBuiltin,
+/** What opens each type of source; a type without a line here does not compile. */
+const READERS: { readonly [T in ListedSource["type"]]: SourceReader<T> } = {
   inline: readInline,
   lines: readLines,
   folder: readFolder,
 };
 
-/** Lists the items of a source. Rejects with exit 3 when there are none, or they cannot be read. */
-export function listItems(source: CompiledSource, context: SourceContext): Promise<ItemList> {
-  const read = READERS[source.type] as SourceReader<CompiledSource["type"]>;
+/** Opens a source whose items are named one by one. Rejects with exit 3 when it is not there. */
+export function openSource(source: ListedSource, context: SourceContext): Promise<ItemSource> {
+  const read = READERS[source.type] as SourceReader<ListedSource["type"]>;
   return read(source, context);
 }

@@ -107,7 +107,7 @@ def _numbers(
         raise source.corrupt(f"holds {dtype.name}; expected numbers")
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
-    if len(shape) != 2 or not 0 < shape[1] <= 8:
+    if len(shape) != 2 or shape[0] < 0 or not 0 < shape[1] <= 8:
         raise source.corrupt(f"has the shape {shape}; expected (points, 3), or (points, 6)")
     if shape[0] > limits.points:
         raise source.corrupt(f"declares {shape[0]} points; at most {limits.points} are read")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmcr_worker.decoding.encoded import Encoded, Limits
+from cmcr_worker.errors import WorkerError
 
 MAX_LINE_BYTES = 64 << 10
 _CLOCK_EVERY = 4096
@@ -83,5 +84,8 @@ def number_rows(
             max_rows=at_most,
             ndmin=2,
         )
+    except WorkerError:
+        raise
     except (ValueError, OverflowError, MemoryError) as error:
-        raise source.corrupt(f"has no numbers where its {what} should be ({str(error)[:120]})") from error
+        reason = str(error).partition(";")[0][:120]
+        raise source.corrupt(f"has no numbers where its {what} should be ({reason})") from error

@@ -83,6 +83,7 @@ def _describe(side: SideHead) -> dict[str, Any]:
         "inputDim": side.spec.input_dim,
         "outputDim": side.spec.output_dim,
         "layers": layers,
+        **({"members": side.spec.members} if side.spec.members != 1 else {}),
     }
 
 
@@ -95,6 +96,7 @@ def _side(entry: Mapping[str, Any]) -> SideHead:
             LayerSpec(kind=str(layer["kind"]), outputs=int(layer.get("outputs", 0)))
             for layer in entry["layers"]
         ),
+        members=int(entry.get("members", 1)),
     )
     return SideHead(space=str(entry["space"]), spec=spec, head=build_head(spec))
 

@@ -1,4 +1,4 @@
-"""The projectors' architectures: the authors' two heads under their own parameter names, and any stack.
+"""The projectors' architectures: the authors' heads under their own parameter names, and any stack.
 
 A head maps embeddings of one space, (b, input_dim), to the joint space, (b, output_dim). It does
 not normalise; its caller does.
@@ -8,65 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
+from cmcr_worker.connectors.authors.heads import (
+    AudioVisualHead,
+    ExMcrHead,
+    FreeBindHead,
+    IdentityHead,
+    ThreeDHead,
+)
+from cmcr_worker.connectors.head_spec import HeadSpec as HeadSpec
+from cmcr_worker.connectors.head_spec import LayerSpec as LayerSpec
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayerSpec:
-    """One layer of an explicit stack: `linear`, `batchnorm`, `relu` or `gelu`."""
-
-    kind: str
-    # Of a linear layer; 0 for the others.
-    outputs: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HeadSpec:
-    """A head's architecture. `layers` belong to the preset "layers" alone."""
-
-    preset: str
-    input_dim: int
-    output_dim: int
-    layers: tuple[LayerSpec, ...] = ()
-
-
-class AudioVisualHead(nn.Module):
-    """The authors' MLP with res_expansion 2: two linear layers, each with batch norm, ReLU between them."""
-
-    def __init__(self, spec: HeadSpec) -> None:
-        super().__init__()
-        hidden = 2 * spec.input_dim
-        self.net1 = nn.Sequential(
-            nn.Linear(spec.input_dim, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True)
-        )
-        self.net2 = nn.Sequential(nn.Linear(hidden, spec.output_dim), nn.BatchNorm1d(spec.output_dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, input_dim) to (b, output_dim)."""
-        y: Tensor = self.net2(self.net1(x))
-        return y
-
-
-class ThreeDHead(nn.Module):
-    """The authors' MLP_Half with res_expansion 1: linear, batch norm, ReLU; never negative."""
-
-    def __init__(self, spec: HeadSpec) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(spec.input_dim, spec.output_dim),
-            nn.BatchNorm1d(spec.output_dim),
-            nn.ReLU(inplace=True),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, input_dim) to (b, output_dim)."""
-        y: Tensor = self.net(x)
-        return y
 
 
 def _linear(spec: LayerSpec, width: int) -> nn.Module:
@@ -115,10 +70,18 @@ class LayersHead(nn.Module):
         return y
 
 
+# What can be trained here.
 HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "audio-visual": AudioVisualHead,
     "three-d": ThreeDHead,
     "layers": LayersHead,
+}
+
+# What comes trained, from published checkpoints alone.
+PUBLISHED_HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
+    "identity": IdentityHead,
+    "ex-mcr": ExMcrHead,
+    "freebind": FreeBindHead,
 }
 
 
@@ -152,9 +115,9 @@ def build_head(spec: HeadSpec) -> nn.Module:
     Draws from torch's global generator. Raises UNKNOWN_NAME (preset or layer), CONFIG_INVALID or
     SHAPE_MISMATCH (layers that do not fit the dimensions).
     """
-    maker = HEADS.get(spec.preset)
+    maker = HEADS.get(spec.preset) or PUBLISHED_HEADS.get(spec.preset)
     if maker is None:
-        raise unknown_name("head", spec.preset, HEADS)
+        raise unknown_name("head", spec.preset, [*HEADS, *PUBLISHED_HEADS])
     if spec.input_dim < 1 or spec.output_dim < 1:
         raise _invalid(
             f"a head maps {spec.input_dim} to {spec.output_dim} dimensions; both must be above 0", "head"
@@ -165,11 +128,14 @@ def build_head(spec: HeadSpec) -> nn.Module:
 def initial_head(spec: HeadSpec, initialization: str, seed: int) -> nn.Module:
     """A head whose weights depend on `seed` alone; torch's global generator is left as it was.
 
-    `initialization` is a name of INITIALIZATIONS. Raises what `build_head` raises.
+    `initialization` is a name of INITIALIZATIONS. Raises what `build_head` raises, and CONFIG_INVALID for a
+    head that is not trained here.
     """
     initialize = INITIALIZATIONS.get(initialization)
     if initialize is None:
         raise unknown_name("initialization", initialization, INITIALIZATIONS)
+    if spec.preset in PUBLISHED_HEADS:
+        raise _invalid(f"the head {spec.preset} comes trained and is not trained here", "head.preset")
     with _global_generator, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         head = build_head(spec)

@@ -15,17 +15,14 @@ from cmcr_worker.connectors.baselines.protocol import FitData
 from cmcr_worker.connectors.centering import gap_center
 from cmcr_worker.connectors.projectors import Projectors
 from cmcr_worker.connectors.registry import fitter
-from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.server.flow import Call, Progress, Report, with_progress
+from cmcr_worker.server.projector_files import export_projectors, gathered, import_projectors
 from cmcr_worker.server.sink import Sink, put
 from cmcr_worker.server.state import WorkerState
 from cmcr_worker.server.status import streaming, unary
 from cmcr_worker.server.training import train
 from cmcr_worker.server.wire import row_numbers
 from cmcr_worker.tensors.matrix import require_matrix
-
-PROJECTORS_LIMIT = 1 << 30
-"""Bytes of the largest projectors.safetensors that is taken."""
 
 GATHER_ROWS = 65_536
 
@@ -90,16 +87,8 @@ class ConnectorService(connector_pb2_grpc.ConnectorServiceServicer):
         self, request: Iterator[connector_pb2.LoadProjectorsRequest], context: grpc.ServicerContext
     ) -> connector_pb2.LoadProjectorsResponse:
         """Takes the bytes of a projectors.safetensors."""
-        data = bytearray()
-        for message in request:
-            data += message.chunk
-            if len(data) > PROJECTORS_LIMIT:
-                raise WorkerError(
-                    Reason.CONFIG_INVALID,
-                    f"the projectors have more than {PROJECTORS_LIMIT} bytes",
-                    subject="chunk",
-                )
-        projectors = Projectors.from_bytes(bytes(data), self._state.device)
+        data = gathered(message.chunk for message in request)
+        projectors = Projectors.from_bytes(data, self._state.device)
         return connector_pb2.LoadProjectorsResponse(
             connector=self._state.connectors.put(projectors),
             sides=[
@@ -160,6 +149,20 @@ class ConnectorService(connector_pb2_grpc.ConnectorServiceServicer):
         """Forgets connectors."""
         self._state.connectors.release(request.connectors)
         return connector_pb2.ReleaseConnectorResponse()
+
+    @streaming
+    def ImportProjectors(
+        self, request: Iterator[connector_pb2.ImportProjectorsRequest], context: grpc.ServicerContext
+    ) -> Iterator[connector_pb2.ImportProjectorsResponse]:
+        """Reads projectors as other code saves them."""
+        yield from import_projectors(request)
+
+    @streaming
+    def ExportProjectors(
+        self, request: Iterator[connector_pb2.ExportProjectorsRequest], context: grpc.ServicerContext
+    ) -> Iterator[connector_pb2.ExportProjectorsResponse]:
+        """Writes projectors as other code reads them."""
+        yield from export_projectors(request)
 
     def _tensor(self, handle: str, field: str, *, columns: int | None = None) -> Tensor:
         return require_matrix(self._state.tensors.get(handle, field=field), field, columns=columns)

@@ -1,0 +1,1 @@
+"""Projectors as their authors publish them: C-MCR, Ex-MCR and FreeBind."""

@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
+from cmcr_worker.encoders.huggingface_clip import HuggingFaceClipProvider
 from cmcr_worker.encoders.protocol import EncoderProvider
 from cmcr_worker.registry import lookup
 
-PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType({"builtin": BuiltinProvider()})
+# A provider's own module imports no library that is slow to load or may be missing: its methods do.
+PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType(
+    {
+        "builtin": BuiltinProvider(),
+        "huggingface-clip": HuggingFaceClipProvider(),
+    }
+)
 
 
 def provider(name: str) -> EncoderProvider:

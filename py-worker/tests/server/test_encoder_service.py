@@ -16,6 +16,7 @@ from served import LIMIT, MEMORY, Failure, Served, failure_of
 
 from cmcr.v1 import encoder_pb2, tensor_pb2
 from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
+from cmcr_worker.encoders.registry import PROVIDERS
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
 from cmcr_worker.generators.registry import GENERATORS
 from cmcr_worker.server import encoders
@@ -140,7 +141,8 @@ class TestDescribe:
     def test_an_unknown_provider_lists_the_known(self, served: Served) -> None:
         got = failure_of(lambda: [self.describe(served, spec(provider="bultin"))])
         assert got.detail is not None
-        assert list(got.detail.known_names) == ["builtin"]
+        assert got.detail.known_names[0] == "builtin"
+        assert set(got.detail.known_names) == set(PROVIDERS)
         assert "builtin" in got.detail.remedy
 
     def test_a_checkpoint_that_is_missing(self, served: Served) -> None:

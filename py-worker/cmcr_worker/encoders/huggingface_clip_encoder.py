@@ -1,0 +1,85 @@
+"""A CLIP or SigLIP model in transformers' format, frozen, on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.frozen import forward_pass, unit_rows
+from cmcr_worker.encoders.image_batch import ImageBatch
+from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
+from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
+from cmcr_worker.encoders.text_batch import texts_of
+from cmcr_worker.errors import unknown_name
+
+
+class HuggingFaceClipEncoder:
+    """Embeds images and texts by `get_image_features` and `get_text_features`, and normalises their rows."""
+
+    def __init__(
+        self,
+        description: EncoderDescription,
+        network: nn.Module,
+        tokenizer: Any,
+        *,
+        padding: Literal["longest", "max_length"],
+        max_tokens: int,
+        images: ImagePreparation,
+        scale: PixelScale,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.dimension: int = description.dimension
+        self.modalities: frozenset[str] = description.modalities
+        self.weights_sha256: str = description.weights_sha256
+        self.revision: str = description.revision
+        self.compute_dtype: str = description.compute_dtype
+        self._network: Any = network
+        self._tokenizer = tokenizer
+        self._padding = padding
+        self._max_tokens = max_tokens
+        self._device = device
+        self._preparations: dict[str, Preparation] = {"image": images, "text": as_it_is}
+        self._pixels = ImageBatch(images.size, scale, device, dtype)
+
+    @property
+    def module(self) -> nn.Module:
+        """The network; frozen, and to be left so."""
+        network: nn.Module = self._network
+        return network
+
+    def preparation(self, modality: str) -> Preparation:
+        """Resize and crop for an image, nothing for a text. Raises UNKNOWN_NAME for other modalities."""
+        found = self._preparations.get(modality)
+        if found is None:
+            raise unknown_name("modality of the provider huggingface-clip", modality, self._preparations)
+        return found
+
+    def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:
+        """Embeddings, (n, dimension) float32 on the CPU, rows L2-normalised. Raises as the protocol says."""
+        self.preparation(modality)
+        if not inputs:
+            return torch.empty(0, self.dimension)
+        with forward_pass(self._device):
+            if modality == "image":
+                found = self._network.get_image_features(pixel_values=self._pixels(inputs))
+            else:
+                found = self._network.get_text_features(**self._tokens(texts_of(inputs)))
+            # transformers 5 wraps what its version 4 returned as it was.
+            features: Tensor = getattr(found, "pooler_output", found)
+            return unit_rows(features)
+
+    def _tokens(self, texts: list[str]) -> dict[str, Tensor]:
+        # Truncation keeps the end token, where CLIP pools.
+        batch = self._tokenizer(
+            texts,
+            padding=self._padding,
+            truncation=True,
+            max_length=self._max_tokens,
+            return_tensors="pt",
+        )
+        return {name: tensor.to(self._device) for name, tensor in batch.items()}

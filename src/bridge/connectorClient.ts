@@ -4,7 +4,8 @@ import { CHUNK_BYTES } from "./channel.js";
 import type { Channel } from "./connection.js";
 import { destination, remoteTensor } from "./tensorClient.js";
 import { train } from "./trainingClient.js";
-import type { FitRequest, OnProgress, RemoteConnector, RemoteTensor, ResultTarget, TrainedProjectors, TrainingRequest } from "./types.js";
+import { exportProjectors, importProjectors } from "./projectorFiles.js";
+import type { ExportedFile, ExportRequest, FitRequest, ImportedProjectors, ImportRequest, OnProgress, RemoteConnector, RemoteTensor, ResultTarget, TrainedProjectors, TrainingRequest } from "./types.js";
 import { ConnectorServiceClient, type LoadProjectorsRequest, type LoadProjectorsResponse } from "./gen/cmcr/v1/connector.js";
 import type { TensorInfo } from "./gen/cmcr/v1/tensor.js";
 
@@ -63,6 +64,16 @@ export class ConnectorClient {
       chunks(),
     );
     return { handle: answer.connector, outputDim: answer.outputDim, sides: answer.sides };
+  }
+
+  /** Reads published projectors. Rejects with exit code 2 for a file of another layout, 3 for a wrong one. */
+  importProjectors(request: ImportRequest): Promise<ImportedProjectors> {
+    return importProjectors(this.channel.context, this.#client, request);
+  }
+
+  /** Writes projectors as their authors publish them: the bytes of each file. */
+  exportProjectors(request: ExportRequest): Promise<readonly ExportedFile[]> {
+    return exportProjectors(this.channel.context, this.#client, request);
   }
 
   /** Fits a map in closed form. */

@@ -171,6 +171,7 @@ function wireHead(head: Head): WireHead {
     preset: head.preset,
     inputDim: head.inputDim,
     outputDim: head.outputDim,
+    members: 0,
     layers: head.layers.map((layer): Layer => {
       switch (layer.kind) {
         case "linear":

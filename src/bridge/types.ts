@@ -158,6 +158,48 @@ export interface TrainedProjectors {
   readonly steps: number;
 }
 
+/** Published projectors as they are asked for. */
+export interface ImportRequest {
+  /** Name in the worker's registry of layouts. */
+  readonly layout: string;
+  /** The base, then the space that is joined to it. */
+  readonly spaces: readonly [string, string];
+  readonly files: readonly { readonly name: string; readonly path: string }[];
+}
+
+/** A head as it was found in a published file. */
+export interface ImportedHead {
+  readonly space: string;
+  readonly head: { readonly preset: string; readonly inputDim: number; readonly outputDim: number };
+  /** What the file's own names begin with, such as `Head_A.`; empty for a side without weights. */
+  readonly source: string;
+}
+
+export interface ImportedProjectors {
+  /** The bytes of projectors.safetensors. */
+  readonly data: Buffer;
+  readonly sha256: string;
+  /** In the order of the spaces. */
+  readonly sides: readonly [ImportedHead, ImportedHead];
+  /** Tensors in the files. */
+  readonly tensors: number;
+}
+
+/** Projectors to be written as their authors publish them. */
+export interface ExportRequest {
+  readonly layout: string;
+  /** The base, then the space that is joined to it. */
+  readonly spaces: readonly [string, string];
+  /** The bytes of projectors.safetensors. */
+  readonly data: Buffer;
+}
+
+export interface ExportedFile {
+  readonly data: Buffer;
+  readonly sha256: string;
+  readonly tensors: number;
+}
+
 export interface TrainingRequest {
   readonly start: TrainingStart;
   readonly steps: Iterable<PlannedStep>;

@@ -13,6 +13,7 @@ import { compileWorker } from "./worker.js";
  * `resolve`. The fields have passed the schema and the checks.
  */
 export function compileExperiment(fields: ParsedFields, resolve: ResolvePath): CompiledExperiment {
+  const connect = methods.get(fields.connect.method).compile(fields.connect, resolve);
   return deepFreeze<CompiledExperiment>({
     version: fields.version,
     name: fields.name,
@@ -20,8 +21,12 @@ export function compileExperiment(fields: ParsedFields, resolve: ResolvePath): C
     worker: compileWorker(fields.worker),
     spaces: mapEntries(fields.spaces, (space, name) => providers.get(space.provider).compile(space, name, resolve)),
     data: mapEntries(fields.data, (collection, name) => compileCollection(collection, name, resolve)),
-    connect: methods.get(fields.connect.method).compile(fields.connect),
-    evaluate: fields.evaluate.map((task) => tasks.get(task.task).compile(task, resolve)),
+    connect,
+    evaluate: fields.evaluate.map((task) => {
+      const compiled = tasks.get(task.task).compile(task, resolve);
+      // What a task is compared with by default is fitted on data that imported projectors come without.
+      return connect.method === "imported" ? { ...compiled, baselines: compiled.baselines.filter(({ method }) => method === "chance") } : compiled;
+    }),
   });
 }
 

@@ -128,6 +128,23 @@ export interface CompiledConnect {
   readonly lastBatch: "drop" | "keep";
 }
 
+/** Projectors that were trained elsewhere: nothing is left to train, so there is no overlap and no memory. */
+export interface CompiledImport {
+  readonly method: "imported";
+  /** Whose projectors they are: a name of `IMPORT_PRESETS`. */
+  readonly preset: string;
+  /** The checkpoint, absolute: a file, or a folder of several. */
+  readonly file: string;
+  /** First the space that gives texts and images, then the one that is joined to it. */
+  readonly sides: readonly [CompiledImportSide, CompiledImportSide];
+}
+
+export interface CompiledImportSide {
+  readonly space: string;
+  /** The modalities that go through this side where a command names no space. */
+  readonly embeds: readonly Modality[];
+}
+
 /** A collection seen through a space. */
 export interface CompiledView {
   readonly data: string;
@@ -177,6 +194,15 @@ export interface CompiledExperiment {
   readonly worker: CompiledWorker;
   readonly spaces: Readonly<Record<string, CompiledSpace>>;
   readonly data: Readonly<Record<string, CompiledCollection>>;
-  readonly connect: CompiledConnect;
+  readonly connect: CompiledConnect | CompiledImport;
   readonly evaluate: readonly CompiledTask[];
+}
+
+/** The collections, seen through spaces, that the connecting itself needs: none where projectors are imported. */
+export function connectedViews(connect: CompiledConnect | CompiledImport): readonly CompiledView[] {
+  if (connect.method === "imported") return [];
+  return connect.sides.flatMap(({ space, memory }) => [
+    { data: connect.overlap, space },
+    { data: memory, space },
+  ]);
 }

@@ -10,6 +10,13 @@ import { pathText, type Locate } from "./mistake.js";
 import { namedFiles, type NamedFile } from "./namedFiles.js";
 import { readSafetensorsHeader } from "./safetensorsHeader.js";
 
+/** What is opened. */
+export interface CheckOptions {
+  readonly open: boolean;
+  /** Files that are not needed, and may be gone. */
+  readonly except?: readonly NamedFile["use"]["kind"][];
+}
+
 /**
  * Opens every file that the experiment names, reads the headers of arrays, and
  * holds them against each other. With `open` false nothing is opened, and the
@@ -17,8 +24,8 @@ import { readSafetensorsHeader } from "./safetensorsHeader.js";
  * @throws CmcrError (exit 3) that lists every file at fault, with the field and
  * line that name it; exit 2 when the files are right and a setting does not suit them.
  */
-export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open }: { readonly open: boolean }): Promise<DataFacts> {
-  const inspected = await Promise.all((open ? namedFiles(experiment) : []).map(inspect));
+export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open, except = [] }: CheckOptions): Promise<DataFacts> {
+  const inspected = await Promise.all((open ? namedFiles(experiment) : []).filter(({ use }) => !except.includes(use.kind)).map(inspect));
   const opened: OpenedFile[] = [];
   const faults: FileFault[] = [];
   for (const result of inspected) {
@@ -82,7 +89,7 @@ const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHea
 };
 
 /** What must lie at a path, where it is not a file alone. */
-const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { folder: "folder", checkpoint: "file or folder" };
+const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { folder: "folder", checkpoint: "file or folder", projectors: "file or folder" };
 
 async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
   const wanted = EXPECTED[file.use.kind] ?? "file";

@@ -131,6 +131,7 @@ function checkRowPairs(experiment: CompiledExperiment, { rows }: DataFacts, repo
 }
 
 function checkBatch({ connect }: CompiledExperiment, { rows }: DataFacts, report: Report): void {
+  if (connect.method === "imported") return;
   const queries = rows.get(connect.overlap);
   if (queries === undefined || queries >= connect.batchSize) return;
   const hint = "Set connect.batchSize to that number or less, or give more overlap items";

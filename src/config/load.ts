@@ -7,7 +7,7 @@ import { compileExperiment } from "./compile.js";
 import type { CompiledExperiment } from "./compiled.js";
 import { LARGEST_FILE_BYTES, readDocument } from "./document.js";
 import { experimentSchema } from "./experiment.js";
-import { checkFiles } from "./files.js";
+import { checkFiles, type CheckOptions } from "./files.js";
 import type { DataFacts } from "./fit.js";
 import { mistakesOf } from "./issues.js";
 import { describeValue, mistakesError, type FieldPath, type Locate } from "./mistake.js";
@@ -61,6 +61,8 @@ export interface LoadOptions {
   readonly set?: readonly string[];
   /** Whether to open every file that the experiment names. Default true. */
   readonly checkFiles?: boolean;
+  /** Files that are not needed, and may be gone. */
+  readonly except?: NonNullable<CheckOptions["except"]>;
 }
 
 /** An experiment file as loaded. */
@@ -82,7 +84,7 @@ export async function loadExperiment(path: string, options: LoadOptions = {}): P
   const source = await readSource(path);
   const parsed = parseExperiment(source, path, { set: options.set ?? [] });
   const { experiment, locate } = parsed;
-  const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true });
+  const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true, except: options.except ?? [] });
   return { ...parsed, source, files: [...new Set(namedFiles(experiment).map((file) => file.path))], facts };
 }
 

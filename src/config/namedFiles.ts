@@ -7,6 +7,7 @@ export type FileUse =
   | { readonly kind: "labels"; readonly collection: string }
   | { readonly kind: "relevance" }
   | { readonly kind: "checkpoint" }
+  | { readonly kind: "projectors" }
   | { readonly kind: "lines" }
   | { readonly kind: "folder" };
 
@@ -35,6 +36,8 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
     }
     if (labels?.kind === "file") files.push({ path: labels.path, field: [...field, "labels"], use: { kind: "labels", collection: name } });
   }
+  const { connect } = experiment;
+  if (connect.method === "imported") files.push({ path: connect.file, field: ["connect", "file"], use: { kind: "projectors" } });
   for (const [index, task] of experiment.evaluate.entries()) {
     if (task.task === "retrieval" && task.relevance.kind === "file") {
       files.push({ path: task.relevance.path, field: ["evaluate", index, "relevance"], use: { kind: "relevance" } });

@@ -3,10 +3,12 @@ import {
   type CompiledCollection,
   type CompiledConnect,
   type CompiledExperiment,
+  type CompiledImport,
   type CompiledSource,
   type CompiledSpace,
   type CompiledTask,
   type CompiledView,
+  connectedViews,
   hasEncoder,
   type Schedule,
 } from "./compiled.js";
@@ -30,10 +32,7 @@ export function describePlan(experiment: CompiledExperiment, facts: DataFacts): 
 
 /** Every collection and space that come together somewhere, once. */
 function neededViews({ connect, evaluate }: CompiledExperiment): CompiledView[] {
-  const views: CompiledView[] = connect.sides.flatMap(({ space, memory }) => [
-    { data: connect.overlap, space },
-    { data: memory, space },
-  ]);
+  const views: CompiledView[] = [...connectedViews(connect)];
   for (const task of evaluate) views.push(task.query, "gallery" in task ? task.gallery : task.classes);
   return [...new Map(views.map((view) => [`${view.data}/${view.space}`, view])).values()];
 }
@@ -76,7 +75,14 @@ function describeSource(source: CompiledSource): string {
   }
 }
 
-function describeConnect(connect: CompiledConnect, { rows }: DataFacts): string[] {
+function describeConnect(connect: CompiledConnect | CompiledImport, facts: DataFacts): string[] {
+  if (connect.method === "cmcr") return describeTraining(connect, facts);
+  const [first, second] = connect.sides;
+  const side = ({ space, embeds }: typeof first): string => `${space} (${embeds.join(", ")})`;
+  return [`imported: the ${connect.preset} projectors of ${side(first)} and ${side(second)} in ${connect.file}`];
+}
+
+function describeTraining(connect: CompiledConnect, { rows }: DataFacts): string[] {
   const { consistency, completion, projector, optimizer } = connect;
   const [first, second] = connect.sides;
   const queries = rows.get(connect.overlap);

@@ -67,14 +67,18 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
 }
 
 async function compatible(run: CompiledExperiment, file: string): Promise<CompiledExperiment> {
-  const { experiment } = await loadExperiment(file);
-  const essence = ({ connect, spaces, seed, data }: CompiledExperiment): string =>
-    canonicalJson({
+  // The run has its projectors: where they once came from is of no matter.
+  const { experiment } = await loadExperiment(file, { except: ["projectors"] });
+  const essence = ({ connect, spaces, seed, data }: CompiledExperiment): string => {
+    // Imported projectors saw no data, and who embeds for them may change.
+    if (connect.method === "imported") return canonicalJson({ preset: connect.preset, sides: connect.sides.map(({ space }) => space), seed });
+    return canonicalJson({
       connect: connect as unknown as Json,
       seed,
       data: [connect.overlap, ...connect.sides.map(({ memory }) => memory)].map((name) => (data[name] ?? null) as unknown as Json),
       spaces: connect.sides.map(({ space }) => (spaces[space] ?? null) as unknown as Json),
     });
+  };
   if (essence(experiment) !== essence(run)) {
     throw usageError(`${file} connects otherwise than the run did: seed, spaces, connect and the data named in it must be the same. Run it as an experiment of its own.`, {
       reason: "IMPOSSIBLE_VALUE",

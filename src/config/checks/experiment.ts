@@ -85,7 +85,7 @@ function checkEmbeddingsKey(space: string, path: readonly string[], context: Che
 
 function checkConnect(raw: unknown, context: CheckContext): ConnectedSpaces {
   const method = rawField(raw, "method");
-  if (typeof method !== "string" || !methods.names.includes(method)) return { spaces: undefined, pseudoPairs: undefined };
+  if (typeof method !== "string" || !methods.names.includes(method)) return { spaces: undefined, pseudoPairs: undefined, fits: undefined };
   return methods.get(method).check(raw, context);
 }
 

@@ -118,7 +118,7 @@ function check(fields: Partial<UserConnect>, context: CheckContext) {
   if (fields.optimizer !== undefined) checkOptimizer(fields.optimizer, [...path, "optimizer"], context);
   const spaces = connectedSpaces(sides, context);
   if (fields.projector !== undefined && spaces !== undefined) checkProjector(fields.projector, spaces, [...path, "projector"], context);
-  return { spaces, pseudoPairs: consistency === undefined ? undefined : consistency !== false && consistency.mode === "softmax" };
+  return { spaces, pseudoPairs: consistency === undefined ? undefined : consistency !== false && consistency.mode === "softmax", fits: true };
 }
 
 function compile(user: UserConnect): CompiledConnect {

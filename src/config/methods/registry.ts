@@ -2,10 +2,12 @@ import { z } from "zod";
 
 import { indexByName } from "../registry.js";
 import { cmcr } from "./cmcr.js";
+import { imported } from "./imported.js";
 
 /** Every method that connects spaces. A new one is a file and a line here. */
 const METHODS = [
   cmcr,
+  imported,
 ] as const;
 
 export const methods = indexByName("method", METHODS);

@@ -121,13 +121,18 @@ export function checkTaskBaselines(
   const here = [...path, "baselines"];
   checkBaselines(users, here, connected.pseudoPairs ?? true, context);
   const [left, right] = views;
-  if (left === undefined || right === undefined || left.space !== right.space) return;
+  const within = left !== undefined && right !== undefined && left.space === right.space;
+  const why =
+    connected.fits === false
+      ? "baselines are fitted on an overlap and memories, which imported projectors come without"
+      : "baselines map one space to another and both sides of this task are the same space";
+  if (!within && connected.fits !== false) return;
   const across = users.findIndex((user) => compileBaseline(user).method !== "chance");
   if (across < 0) return;
   context.report({
     path: [...here, across],
     reason: "IMPOSSIBLE_VALUE",
-    expected: "chance alone, as baselines map one space to another and both sides of this task are the same space",
+    expected: `chance alone, as ${why}`,
     found: compileBaseline(users[across] ?? "chance").name,
   });
 }

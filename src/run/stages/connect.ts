@@ -12,6 +12,7 @@ import { RUN_FILES } from "../folder.js";
 import type { OpenTensors } from "../tensors.js";
 import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
+import { importStage } from "./import.js";
 
 /** Raised when training would give other bytes than before. */
 const TRAINING_VERSION = 1;
@@ -19,10 +20,11 @@ const TRAINING_VERSION = 1;
 /** Steps that travel in one message: enough that messages cost next to nothing. */
 export const STEPS_PER_MESSAGE = 32;
 
-/** Trains the two projectors; the entry holds projectors.safetensors and train.jsonl. */
+/** Trains the two projectors, or takes those that were trained elsewhere; the entry holds projectors.safetensors and train.jsonl. */
 export async function connectStage(context: RunContext, table: EmbeddingTable, pseudo: PseudoPairs, tensors: OpenTensors): Promise<StoreEntry> {
   const { experiment, worker } = context;
   const { connect, seed } = experiment;
+  if (connect.method === "imported") return importStage(context, connect);
   const [first, second] = connect.sides;
   const overlap = [table.get({ data: connect.overlap, space: first.space }), table.get({ data: connect.overlap, space: second.space })] as const;
   const dim = connect.projector.dim ?? Math.min(overlap[0].dim, overlap[1].dim);

@@ -1,5 +1,5 @@
 import type { EncoderSpec } from "../../bridge/types.js";
-import { type CompiledCollection, type CompiledEncoder, type CompiledExperiment, type CompiledSpace, type CompiledView, hasEncoder } from "../../config/compiled.js";
+import { type CompiledCollection, type CompiledEncoder, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
 import { listItems } from "../../data/sources/registry.js";
 import { dataError, usageError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
@@ -29,10 +29,7 @@ export class EmbeddingTable {
 
 /** Every (collection, space) that the experiment needs, each once, in a stable order. */
 export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "connect" | "evaluate">): readonly CompiledView[] {
-  const views: CompiledView[] = connect.sides.flatMap(({ space, memory }) => [
-    { data: connect.overlap, space },
-    { data: memory, space },
-  ]);
+  const views: CompiledView[] = [...connectedViews(connect)];
   for (const task of evaluate) views.push(task.query, task.task === "retrieval" ? task.gallery : task.classes);
   return [...new Map(views.map((view) => [viewName(view), view])).values()];
 }
@@ -136,8 +133,8 @@ export function encoderSpec({ provider, model, checkpoint, options }: CompiledEn
 
 /** One space has one dimension, and the overlap the same items in both spaces. */
 function checkDimensions({ connect, evaluate }: CompiledExperiment, table: EmbeddingTable): void {
-  const [first, second] = connect.sides.map(({ space }) => table.get({ data: connect.overlap, space }));
-  if (first !== undefined && second !== undefined && first.rows !== second.rows) {
+  const [first, second] = connect.method === "imported" ? [] : connect.sides.map(({ space }) => table.get({ data: connect.overlap, space }));
+  if (connect.method !== "imported" && first !== undefined && second !== undefined && first.rows !== second.rows) {
     throw dataError(
       `data.${connect.overlap}.embeddings: the overlap must hold the same items in both spaces; found ${first.rows} rows in ${connect.sides[0].space} and ${second.rows} in ${connect.sides[1].space}.`,
       { reason: "SHAPE_MISMATCH", path: `data.${connect.overlap}.embeddings` },

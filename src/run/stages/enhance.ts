@@ -1,6 +1,6 @@
 import { randomMemoryRows } from "../../connect/batches.js";
 import { deriveSeed } from "../../connect/random.js";
-import type { CompiledSide } from "../../config/compiled.js";
+import type { CompiledConnect, CompiledSide } from "../../config/compiled.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
 import type { EmbeddingTable } from "./encode.js";
@@ -14,15 +14,22 @@ export type PseudoPairs = readonly [StoredMatrix, StoredMatrix] | null;
 /** Makes a pseudo item of each memory's modality for every query. */
 export async function enhanceStage(context: RunContext, table: EmbeddingTable, tensors: OpenTensors): Promise<PseudoPairs> {
   const { connect, evaluate } = context.experiment;
+  if (connect.method === "imported") return null;
   const used = connect.loss.pseudo !== null || connect.loss.intra !== null || evaluate.some((task) => task.baselines.some(({ method }) => method === "memory-ridge"));
   if (!used) return null;
   const [first, second] = connect.sides;
-  return [await pseudoItems(context, table, tensors, first, 0), await pseudoItems(context, table, tensors, second, 1)];
+  return [await pseudoItems(context, table, tensors, connect, first, 0), await pseudoItems(context, table, tensors, connect, second, 1)];
 }
 
-async function pseudoItems(context: RunContext, table: EmbeddingTable, tensors: OpenTensors, { space, memory }: CompiledSide, side: 0 | 1): Promise<StoredMatrix> {
+async function pseudoItems(
+  context: RunContext,
+  table: EmbeddingTable,
+  tensors: OpenTensors,
+  { overlap, consistency }: CompiledConnect,
+  { space, memory }: CompiledSide,
+  side: 0 | 1,
+): Promise<StoredMatrix> {
   const { worker, experiment } = context;
-  const { overlap, consistency } = experiment.connect;
   const queries = table.get({ data: overlap, space });
   const bank = table.get({ data: memory, space });
   const output = `${memory} for each of ${overlap}, in ${space}`;

@@ -90,7 +90,7 @@ async function load({ worker }: RunContext, { path, sha256 }: EvaluationInputs["
 }
 
 async function taskInputs({ experiment, worker, signal }: RunContext, { table, pseudo, projectors }: EvaluationInputs, task: CompiledTask): Promise<Json> {
-  const { overlap, sides } = experiment.connect;
+  const { connect } = experiment;
   const views = [task.query, task.task === "retrieval" ? task.gallery : task.classes];
   const labels = async (data: string): Promise<Json> => {
     const given = experiment.data[data]?.labels ?? null;
@@ -104,8 +104,8 @@ async function taskInputs({ experiment, worker, signal }: RunContext, { table, p
     views: views.map((view) => table.get(view).sha256),
     labels: await Promise.all(views.map(({ data }) => labels(data))),
     relevance: task.task === "retrieval" && task.relevance.kind === "file" ? await fileSha256(task.relevance.path, signal) : null,
-    overlap: sides.map(({ space }) => table.get({ data: overlap, space }).sha256),
-    memories: sides.map(({ space, memory }) => table.get({ data: memory, space }).sha256),
+    overlap: connect.method === "imported" ? [] : connect.sides.map(({ space }) => table.get({ data: connect.overlap, space }).sha256),
+    memories: connect.method === "imported" ? [] : connect.sides.map(({ space, memory }) => table.get({ data: memory, space }).sha256),
     pseudo: pseudo?.map(({ sha256 }) => sha256) ?? null,
     torch: worker.info.torchVersion,
     device: worker.info.device.replace(/:\d+$/, ""),

@@ -1,5 +1,5 @@
 import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
-import type { CompiledBaseline, CompiledView } from "../../config/compiled.js";
+import type { CompiledBaseline, CompiledConnect, CompiledView } from "../../config/compiled.js";
 import type { RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
 import type { EmbeddingTable } from "./encode.js";
@@ -39,8 +39,10 @@ export function projectorMethod({ run: { worker }, table, tensors }: MethodConte
 export async function baselineMethod(context: MethodContext, baseline: CompiledBaseline, from: string, to: string): Promise<Method> {
   const { worker, experiment } = context.run;
   const { table, tensors } = context;
-  const source = await sideOf(context, from);
-  const target = await sideOf(context, to);
+  const { connect } = experiment;
+  if (connect.method === "imported") throw new Error(`${baseline.name} cannot be fitted: imported projectors come without data`);
+  const source = await sideOf(context, connect, from);
+  const target = await sideOf(context, connect, to);
   const connector = await worker.connectors.fit({
     method: baseline.method,
     sourceSpace: from,
@@ -58,7 +60,7 @@ export async function baselineMethod(context: MethodContext, baseline: CompiledB
   const embedTensor: Method["embedTensor"] = (view, rows) => {
     const side = view.space === from ? source : target;
     // The gap is that of the view's own modality: the memory's, unless it is the overlap's.
-    const isOverlap = experiment.data[view.data]?.modality === experiment.data[experiment.connect.overlap]?.modality;
+    const isOverlap = experiment.data[view.data]?.modality === experiment.data[connect.overlap]?.modality;
     const center = baseline.gap ? (isOverlap ? side.overlap : side.memory) : null;
     return worker.connectors.embed(connector, view.space, rows, center, "memory");
   };
@@ -75,8 +77,7 @@ interface Side {
   readonly pseudo: RemoteTensor | null;
 }
 
-async function sideOf({ run: { experiment }, table, pseudo, tensors }: MethodContext, space: string): Promise<Side> {
-  const { overlap, sides } = experiment.connect;
+async function sideOf({ table, pseudo, tensors }: MethodContext, { overlap, sides }: CompiledConnect, space: string): Promise<Side> {
   const index = sides.findIndex((side) => side.space === space);
   const side = sides[index];
   if (side === undefined) throw new Error(`${space} is not connected`);

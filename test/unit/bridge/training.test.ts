@@ -98,8 +98,8 @@ describe("what is sent", () => {
       value: {
         runId: "a-run",
         sides: [
-          { space: "sight", head: HEAD, overlap: "t1", pseudo: "v" },
-          { space: "hearing", head: HEAD, overlap: "t2", pseudo: "" },
+          { space: "sight", head: { ...HEAD, members: 0 }, overlap: "t1", pseudo: "v" },
+          { space: "hearing", head: { ...HEAD, members: 0 }, overlap: "t2", pseudo: "" },
         ],
         initialization: 3,
         seed: 2 ** 53 - 1,

@@ -155,7 +155,7 @@ export const CASES: readonly Case[] = [
     to: "method: c-mcr",
     reason: "UNKNOWN_NAME",
     path: "connect.method",
-    message: 'digits.yaml:17:11 connect.method: expected cmcr, found "c-mcr". Did you mean "cmcr"?',
+    message: 'digits.yaml:17:11 connect.method: expected one of cmcr, imported, found "c-mcr". Did you mean "cmcr"?',
   },
   {
     what: "an unknown task",

@@ -37,6 +37,8 @@ export interface ItemRun extends ItemRange {
   readonly items: readonly number[];
   /** Items that are left out of the batch. */
   readonly unreadable: readonly UnreadableItem[];
+  /** Items of the batch that can no longer be read: they are sent without bytes, so that they fail, and this is why. */
+  readonly spoilt: readonly UnreadableItem[];
 }
 
 /**
@@ -56,6 +58,8 @@ export interface ItemList {
   readonly attributes: readonly string[];
   /** Whether items have names; those of a generator have their number alone. */
   readonly named: boolean;
+  /** Whether the items are still those that `identity` says; nothing may be kept before it is known. */
+  confirm(): Promise<boolean>;
   /** How many items of a range are known to be unreadable. */
   unreadableIn(range: ItemRange): number;
   /** The items of a range in runs of at most `size`, the first one beginning at `from`; read ahead of their use. */

@@ -32,11 +32,12 @@ export async function generatedItems(source: Extract<CompiledSource, { readonly 
     roots: [],
     attributes: attributes.map(({ name }) => name),
     named: false,
+    confirm: () => Promise.resolve(true),
     unreadableIn: () => 0,
     async *runs(range, size) {
       for (const { from, to } of cut(range, size)) {
         const items = Array.from({ length: to - from }, (_, index) => from + index);
-        yield await Promise.resolve({ from, to, batch: { kind: "generated", source: wire, start: from, count: to - from }, items, unreadable: [] });
+        yield await Promise.resolve({ from, to, batch: { kind: "generated", source: wire, start: from, count: to - from }, items, unreadable: [], spoilt: [] });
       }
     },
     async *describe(range) {

@@ -1,8 +1,11 @@
 import { MODALITIES, type Modality } from "../config/compiled.js";
+import { CmcrError, EXIT } from "../errors.js";
 import { converse, DEADLINE_MS, unary } from "./calls.js";
 import type { Channel } from "./connection.js";
+import { shortReason } from "./errors.js";
 import { destination, remoteTensor } from "./tensorClient.js";
 import type {
+  DecodeLimits,
   EncoderDescription,
   EncoderSpec,
   GeneratedDescription,
@@ -13,8 +16,12 @@ import type {
   OnProgress,
   RemoteTensor,
   ResultTarget,
+  ShardAnswers,
+  ShardedEncoding,
+  ShardMessage,
 } from "./types.js";
 import {
+  type DecodeLimits as WireLimits,
   EncoderServiceClient,
   type EncodeRequest,
   type EncoderSpec as WireSpec,
@@ -91,6 +98,54 @@ export class EncoderClient {
     return remoteTensor(result, "Encode");
   }
 
+  /**
+   * Embeds items in shards, each a matrix of its own, leaving out those that cannot be read.
+   * Rejects when the worker ends the stream before the last shard.
+   */
+  async encodeShards({ spec, modality, total, limits, messages }: ShardedEncoding, answers: ShardAnswers): Promise<void> {
+    let sent = 0;
+    let finished = 0;
+    async function* requests(): AsyncGenerator<EncodeRequest> {
+      yield {
+        part: {
+          $case: "start",
+          value: {
+            encoder: wireSpec(spec),
+            modality: WIRE_MODALITIES[modality],
+            total,
+            destination: undefined,
+            limits: limits === null ? undefined : wireLimits(limits),
+            reportFailures: true,
+          },
+        },
+      };
+      for await (const message of messages) {
+        if (message.kind === "end") sent += 1;
+        yield wireMessage(message);
+      }
+    }
+    await converse(
+      this.channel.context,
+      "Encode",
+      (metadata, options) => this.#client.encode(metadata, options),
+      requests(),
+      async ({ rowsDone, failures, notes, shard }) => {
+        for (const note of notes) answers.onNote(note);
+        if (failures.length > 0) {
+          answers.onFailures(failures.map(({ item, reason, message }) => ({ item, reason: shortReason(reason), message })));
+        }
+        answers.onProgress(rowsDone);
+        if (shard === undefined) return;
+        finished += 1;
+        const { items, rows, tensor, sha256, bytes } = shard;
+        await answers.onShard({ items, rows, tensor: tensor === undefined ? null : remoteTensor(tensor, "Encode"), sha256, bytes });
+      },
+    );
+    if (finished < sent) {
+      throw new CmcrError(`the worker finished ${finished} of ${sent} shards and said nothing of the others`, { code: EXIT.worker, reason: "MALFORMED_ANSWER" });
+    }
+  }
+
   /** Count, and for the first `count` items attributes and captions, of a generator's split. */
   async describeGenerated(source: GeneratedSource, count: number): Promise<GeneratedDescription> {
     const answer = await unary(
@@ -116,6 +171,16 @@ function wireSpec(spec: EncoderSpec): WireSpec {
     checkpoint: spec.checkpoint ?? "",
     optionsJson: JSON.stringify(spec.options),
   };
+}
+
+function wireMessage(message: ShardMessage): EncodeRequest {
+  return message.kind === "batch"
+    ? { part: { $case: "batch", value: wireBatch(message.batch) } }
+    : { part: { $case: "shardEnd", value: { destination: destination(message.target) } } };
+}
+
+function wireLimits({ bytes, pixels, seconds, points, workSeconds }: DecodeLimits): WireLimits {
+  return { bytes: bytes ?? 0, pixels: pixels ?? 0, seconds: seconds ?? 0, points: points ?? 0, workSeconds: workSeconds ?? 0 };
 }
 
 function wireBatch(batch: ItemBatch): WireBatch {

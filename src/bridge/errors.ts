@@ -108,6 +108,11 @@ export function fromServiceError(error: ServiceError, call: string): CmcrError {
   }
 }
 
+/** A reason of the worker as errors carry it, such as `DATA_CORRUPT`. */
+export function shortReason(reason: ErrorReason): string {
+  return (reasonName(reason) ?? "ERROR_REASON_INTERNAL").replace("ERROR_REASON_", "");
+}
+
 function reasonName(reason: ErrorReason): KnownReason | undefined {
   const name = ErrorReason[reason];
   return name in EXIT_OF_REASON ? (name as KnownReason) : undefined;

@@ -99,6 +99,52 @@ export type ItemBatch =
   | { readonly kind: "files"; readonly paths: readonly string[] }
   | { readonly kind: "generated"; readonly source: GeneratedSource; readonly start: number; readonly count: number };
 
+/** What an encoding in shards sends: batches, and after those of each shard its end. */
+export type ShardMessage = { readonly kind: "batch"; readonly batch: ItemBatch } | { readonly kind: "end"; readonly target: ResultTarget };
+
+/** What the worker is to embed in shards. */
+export interface ShardedEncoding {
+  readonly spec: EncoderSpec;
+  readonly modality: Modality;
+  /** Items that will come in all. */
+  readonly total: number;
+  readonly limits: DecodeLimits | null;
+  /** Read as fast as the worker takes them. */
+  readonly messages: AsyncIterable<ShardMessage>;
+}
+
+/** An item that has no row. */
+export interface FailedItem {
+  /** Counted from 0 over all items sent. */
+  readonly item: number;
+  /** Stable, upper-case, such as `DATA_CORRUPT`. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A finished shard. */
+export interface FinishedShard {
+  /** Items that it was made from, and rows that it has. */
+  readonly items: number;
+  readonly rows: number;
+  /** Null where no row is left; nothing was written then. */
+  readonly tensor: RemoteTensor | null;
+  /** SHA-256 and size of the file that was written; empty and 0 where the worker keeps it in its memory. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Hears an encoding in shards; no further answer comes before a promise is settled. */
+export interface ShardAnswers {
+  /** Items that are done, those that failed among them. */
+  readonly onProgress: (done: number) => void;
+  readonly onFailures: (failures: readonly FailedItem[]) => void;
+  /** Once for each shard, in order. */
+  readonly onShard: (shard: FinishedShard) => void | Promise<void>;
+  /** What a user should know, such as that batches were halved. */
+  readonly onNote: (note: string) => void;
+}
+
 export interface GeneratedDescription {
   /** Items in the split; null where there is no end. */
   readonly available: number | null;

@@ -4,6 +4,10 @@
  * user wrote; nothing after it knows of defaults.
  */
 
+import type { CompiledSource } from "./compiledSource.js";
+
+export type { CompiledPart, CompiledSource, CompiledTable, SourceInput, TableFormat, TableLayout } from "./compiledSource.js";
+
 export const MODALITIES = ["text", "image", "audio", "pointcloud", "video"] as const;
 export type Modality = (typeof MODALITIES)[number];
 
@@ -48,18 +52,9 @@ export function hasEncoder(space: CompiledSpace): space is CompiledEncoder {
   return space.provider !== "precomputed";
 }
 
-/** Where a collection's items come from when they are to be encoded. */
-export type CompiledSource =
-  | { readonly type: "builtin"; readonly generator: string; readonly split: string; readonly count: number | null; readonly seed: number }
-  | { readonly type: "inline"; readonly items: readonly string[] }
-  /** One item a line of a UTF-8 text file. */
-  | { readonly type: "lines"; readonly path: string }
-  /** Every file of the modality's kinds below a folder, in the order of their relative paths. */
-  | { readonly type: "folder"; readonly path: string };
-
 export type CompiledLabels =
   | { readonly kind: "file"; readonly path: string }
-  /** An attribute of a generator's items. */
+  /** An attribute of the source's items, such as `class`. */
   | { readonly kind: "attribute"; readonly attribute: string };
 
 export interface CompiledCollection {

@@ -89,10 +89,10 @@ const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHea
 };
 
 /** What must lie at a path, where it is not a file alone. */
-const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { folder: "folder", checkpoint: "file or folder", projectors: "file or folder" };
+const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { checkpoint: "file or folder", projectors: "file or folder" };
 
 async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
-  const wanted = EXPECTED[file.use.kind] ?? "file";
+  const wanted = file.use.kind === "source" ? file.use.expected : (EXPECTED[file.use.kind] ?? "file");
   const fault = (reason: string, message: string): FileFault => ({ field: file.field, reason, message, inFile: true });
   try {
     const entry = await stat(file.path);

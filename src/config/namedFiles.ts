@@ -1,5 +1,6 @@
-import { type CompiledExperiment, hasEncoder } from "./compiled.js";
+import { type CompiledExperiment, hasEncoder, type SourceInput } from "./compiled.js";
 import type { FieldPath } from "./mistake.js";
+import { sourceInputs } from "./sourceInputs.js";
 
 /** What a named file is for. */
 export type FileUse =
@@ -8,8 +9,7 @@ export type FileUse =
   | { readonly kind: "relevance" }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "projectors" }
-  | { readonly kind: "lines" }
-  | { readonly kind: "folder" };
+  | { readonly kind: "source"; readonly expected: SourceInput["expected"] };
 
 /** A file or folder that an experiment names. */
 export interface NamedFile {
@@ -30,7 +30,9 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
   }
   for (const [name, { embeddings, labels, source }] of Object.entries(experiment.data)) {
     const field = ["data", name];
-    if (source !== null && "path" in source) files.push({ path: source.path, field: [...field, "source", "path"], use: { kind: source.type } });
+    for (const input of source === null ? [] : sourceInputs(source)) {
+      files.push({ path: input.path, field: [...field, "source", input.field], use: { kind: "source", expected: input.expected } });
+    }
     for (const [space, path] of Object.entries(embeddings)) {
       files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space } });
     }

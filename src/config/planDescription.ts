@@ -69,9 +69,22 @@ function describeSource(source: CompiledSource): string {
       return `generated (${source.generator}, ${source.split})`;
     case "inline":
       return "written in the file";
+    case "glob":
+      return `from ${source.path}/${source.pattern}`;
+    case "webdataset": {
+      const [first] = source.paths;
+      const more = source.paths.length > 1 ? ` and ${source.paths.length - 1} more` : "";
+      return `webdataset ${first === undefined ? "" : [first.path, first.pattern ?? []].flat().join("/")}${more}`;
+    }
+    case "table":
+      return `${source.origin} ${source.path}${source.root === null ? "" : ` with files below ${source.root}`}`;
     case "lines":
     case "folder":
+    case "class-folder":
       return `from ${source.path}`;
+    case "coco":
+    case "msr-vtt":
+      return `${source.type} ${source.path}${source.root === null ? "" : ` with files below ${source.root}`}`;
   }
 }
 

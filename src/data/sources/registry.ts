@@ -1,12 +1,22 @@
-import { readFolder } from "./folder.js";
+import { readCoco } from "./coco.js";
+import { readClassFolder, readFolder, readGlob } from "./folder.js";
 import type { ItemSource, ListedSource, SourceContext, SourceReader } from "./items.js";
+import { readMsrVtt } from "./msrVtt.js";
+import { readTable } from "./table.js";
 import { readInline, readLines } from "./texts.js";
+import { readWebDataset } from "./webdataset.js";
 
 /** What opens each type of source; a type without a line here does not compile. */
 const READERS: { readonly [T in ListedSource["type"]]: SourceReader<T> } = {
   inline: readInline,
   lines: readLines,
   folder: readFolder,
+  glob: readGlob,
+  "class-folder": readClassFolder,
+  webdataset: readWebDataset,
+  table: readTable,
+  coco: readCoco,
+  "msr-vtt": readMsrVtt,
 };
 
 /** Opens a source whose items are named one by one. Rejects with exit 3 when it is not there. */

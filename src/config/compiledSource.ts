@@ -1,0 +1,130 @@
+/** Where a collection's items come from when they are to be encoded, as compiled: paths absolute, options complete. */
+
+import type { PathPattern } from "./sources/patterns.js";
+
+/** Which part of a recording each item is. */
+export interface CompiledPart {
+  /** Of a video that is read as an image: a moment in seconds, or a fraction of its length. Null: none was asked for. */
+  readonly frame: { readonly kind: "seconds" | "fraction"; readonly at: number } | null;
+  /** Of a sound, or of a video's: from `start` for `seconds`, or to its end where those are null. */
+  readonly segment: { readonly start: number; readonly seconds: number | null } | null;
+}
+
+/** How the rows of a table lie in its file. */
+export type TableFormat =
+  | {
+      readonly kind: "csv";
+      readonly delimiter: string;
+      /** Null: quotes are characters like any other. */
+      readonly quote: string | null;
+      /** Names of the columns where the file has no header; a first row that repeats them is one. Null: the first row has them. */
+      readonly columns: readonly string[] | null;
+      /** Lines that begin with it are passed over. */
+      readonly comment: string | null;
+      /** Whether spaces between a delimiter and a field are no part of the field. */
+      readonly skipSpace: boolean;
+    }
+  /** One JSON object a line. */
+  | { readonly kind: "jsonl" }
+  /** A JSON document; the rows are the objects of the list under `key`, or of the document itself where that is null. */
+  | { readonly kind: "json"; readonly key: string | null }
+  | { readonly kind: "parquet" }
+  /** A header line, then `name.jpg,caption` without quotes, as Flickr30k's Karpathy splits have it. */
+  | { readonly kind: "name-caption" };
+
+/**
+ * What the columns of a table mean. A template is text with `{column}` in it, `{column:06}`
+ * for a number padded with zeros to six digits, and `{row}` for the row's number from 0.
+ */
+export interface TableLayout {
+  /** Columns that a table of this layout has; the first layout whose columns are all there is taken. */
+  readonly needs: readonly string[];
+  /** Columns of captions, each of which is an item; empty where the table has no texts. */
+  readonly texts: readonly string[];
+  /** Template of a file below the root; one that ends in `.*` takes the first ending of the modality that is there. Null: none. */
+  readonly file: string | null;
+  /** Template of an item's id. Null: the row's number from 0. */
+  readonly id: string | null;
+  /** Templates of the items' attributes. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Columns with the seconds at which an item begins and ends in its file, or its length where there is no end. Null: all of it. */
+  readonly cut: { readonly start: string; readonly end: string | null; readonly seconds: number | null } | null;
+  /** Whether a file that several rows name is one item. */
+  readonly oncePerFile: boolean;
+}
+
+export interface CompiledTable {
+  readonly type: "table";
+  /** The source's type as the user writes it, such as `audiocaps`. */
+  readonly origin: string;
+  readonly path: string;
+  readonly format: TableFormat;
+  readonly layouts: readonly TableLayout[];
+  /** Folder of the files that the table names. Null: the table's own. */
+  readonly root: string | null;
+  /** Only rows whose columns have these values. */
+  readonly where: Readonly<Record<string, readonly string[]>>;
+  /** Only these rows, in this order: a file of row numbers from 0. */
+  readonly rows: string | null;
+  /**
+   * A column with several labels, which gives the columns `label` (the first) and `labels` (all, with `; `
+   * between them); `names` is AudioSet's class_labels_indices.csv, which has their names. Null: no such column.
+   */
+  readonly labels: { readonly column: string; readonly names: string | null } | null;
+  /** What becomes of an item whose file is not there: it counts as unreadable, or is left out. */
+  readonly missing: "unreadable" | "leave-out";
+  readonly part: CompiledPart | null;
+}
+
+export type CompiledSource =
+  | { readonly type: "builtin"; readonly generator: string; readonly split: string; readonly count: number | null; readonly seed: number }
+  | { readonly type: "inline"; readonly items: readonly string[] }
+  /** One item a line of a UTF-8 text file. */
+  | { readonly type: "lines"; readonly path: string }
+  /** Every file of the modality's kinds below a folder, in the order of their relative paths. Videos count where `part` says what of them. */
+  | { readonly type: "folder"; readonly path: string; readonly part?: CompiledPart | null }
+  /** The files below `path` whose relative paths match `pattern`. */
+  | { readonly type: "glob"; readonly path: string; readonly pattern: string; readonly part: CompiledPart | null }
+  /** A folder with a folder for each class. */
+  | { readonly type: "class-folder"; readonly path: string; readonly part: CompiledPart | null }
+  | {
+      readonly type: "webdataset";
+      /** Tars, patterns with braces or wildcards, or folders of tars. */
+      readonly paths: readonly PathPattern[];
+      /** Endings of the members to take, such as `seg.png`, the best first. Null: those of the modality. */
+      readonly members: readonly string[] | null;
+      /** Keys of a .json member that may hold the caption, the best first. */
+      readonly fields: readonly string[];
+      /** Whether a .txt is one caption and a list's first entry the only one, or each line and each entry is an item. */
+      readonly captions: "one" | "all";
+      readonly part: CompiledPart | null;
+    }
+  | CompiledTable
+  | {
+      /** COCO's captions: `images` and `annotations`; or Karpathy's own file, whose images hold their sentences. */
+      readonly type: "coco";
+      readonly path: string;
+      readonly root: string | null;
+      /** Of Karpathy's own file alone. */
+      readonly split: string | null;
+      readonly missing: CompiledTable["missing"];
+    }
+  | {
+      readonly type: "msr-vtt";
+      /** MSRVTT_data.json, or a list such as MSRVTT_JSFUSION_test.csv. */
+      readonly path: string;
+      /** A list of `video_id` that says which videos, and in which order. */
+      readonly list: string | null;
+      readonly root: string | null;
+      /** Template of a video's file below the root. */
+      readonly file: string;
+      readonly missing: CompiledTable["missing"];
+      readonly part: CompiledPart | null;
+    };
+
+/** A file or folder that a source names, and the field of the source that names it. */
+export interface SourceInput {
+  readonly path: string;
+  readonly field: string;
+  readonly expected: "file" | "folder" | "file or folder";
+}

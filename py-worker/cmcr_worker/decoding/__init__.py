@@ -1,1 +1,1 @@
-"""From files to media in memory: images and audio clips."""
+"""From files to media in memory: images, sounds, point clouds, texts, and what films hold of them."""

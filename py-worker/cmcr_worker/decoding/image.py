@@ -3,58 +3,62 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from functools import cache
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.decoding.containers import is_film
+from cmcr_worker.decoding.encoded import Encoded, Limits, Part
+from cmcr_worker.decoding.failing import naming
 
-MAX_PIXELS = 100_000_000
-"""Largest image that is decoded, by the size its header declares: 300 MB as RGB."""
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+"""What is read, by Pillow's names. Its others either start a program (EPS) or have so weak a mark that
+bytes of no image at all pass for one (TGA, PCX)."""
 
 
-def decode_image(path: Path) -> npt.NDArray[np.uint8]:
-    """The first frame of any format that Pillow knows, upright by its EXIF tag, uint8 RGB (h, w, 3).
+def decode_image(source: Encoded, limits: Limits, part: Part | None) -> npt.NDArray[np.uint8]:
+    """The first frame of an image file, upright by its EXIF tag, or the frame `part` of a video.
 
-    Transparent parts are laid on white, as a browser shows them.
+    uint8 RGB, (h, w, 3). Transparent parts are laid on white, as a browser shows them.
 
     Raises:
-        WorkerError: DATA_MISSING where there is no such file; DATA_CORRUPT where it is damaged, is not
-            an image, or declares more than `MAX_PIXELS`.
+        WorkerError: as `Encoded.open`; DATA_CORRUPT where it is damaged, is not an image, or declares more
+            pixels than its limit. For videos as `video.decode_frame`.
     """
-    if not path.is_file():
-        raise WorkerError(
-            Reason.DATA_MISSING,
-            f"there is no image file {path}",
-            subject=str(path),
-            remedy="Check the path, or remove the item from the list.",
-        )
+    with source.open(limits) as file:
+        if is_film(file, source.ending):
+            # Only where it is needed: few collections of images hold videos.
+            from cmcr_worker.decoding.video import decode_frame
+
+            return decode_frame(source, limits, part)
+        with naming(source, "cannot be decoded"), warnings.catch_warnings():
+            # Of metadata that is odd, and of sizes beyond Pillow's own limit; ours is checked here.
+            warnings.simplefilter("ignore")
+            return _pixels(source, file, limits)
+
+
+def _pixels(source: Encoded, file: BinaryIO, limits: Limits) -> npt.NDArray[np.uint8]:
     try:
-        with warnings.catch_warnings():
-            # Pillow's own limit is a warning at a lower size; ours is checked before any pixel is read.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                width, height = file.size
-                if width * height > MAX_PIXELS:
-                    raise _corrupt(path, f"declares {width} x {height} pixels; at most {MAX_PIXELS} are read")
-                return np.asarray(_to_rgb(ImageOps.exif_transpose(file)), dtype=np.uint8)
-    except WorkerError:
-        raise
+        opened = Image.open(file, formats=_formats())
     except UnidentifiedImageError as error:
-        raise _corrupt(path, "is not in an image format that can be read") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        MemoryError,
-        EOFError,
-        Image.DecompressionBombError,
-    ) as error:
-        # Pillow raises SyntaxError for a broken PNG, among others.
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _corrupt(path, f"cannot be decoded ({first_line})") from error
+        raise source.corrupt("is not in an image format that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise source.corrupt(f"declares more pixels than are read, {limits.pixels}") from error
+    with opened as image:
+        width, height = image.size
+        if width * height > limits.pixels:
+            raise source.corrupt(f"declares {width} x {height} pixels; at most {limits.pixels} are read")
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow knows."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -67,12 +71,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         canvas = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(canvas, rgba).convert("RGB")
     return image.convert("RGB")
-
-
-def _corrupt(path: Path, what: str) -> WorkerError:
-    return WorkerError(
-        Reason.DATA_CORRUPT,
-        f"image file {path} {what}",
-        subject=str(path),
-        remedy="Replace the file, or remove the item from the list.",
-    )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
+from cmcr_worker.decoding.encoded import Encoded, Limits
 from cmcr_worker.decoding.media import Media
 from cmcr_worker.decoding.registry import decoder
 from cmcr_worker.encoders.protocol import Encoder, EncoderProvider, encode
@@ -140,7 +141,8 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             return list(batch.texts.texts)
         if kind == "files":
             decode = decoder(modality)
-            return [decode(self._state.path(path, field="files.paths")) for path in batch.files.paths]
+            paths = [self._state.path(path, field="files.paths") for path in batch.files.paths]
+            return [decode(Encoded(name=str(path), path=path), Limits(), None) for path in paths]
         if kind == "generated":
             items = batch.generated
             if items.count > total:

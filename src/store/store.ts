@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { fileSha256, type Json } from "./checksums.js";
+import { isClaimed } from "./claim.js";
 import { syncFolder } from "./files.js";
 import { ENTRY_FILE, entryKey, type EntryManifest, PendingFolder, sealOf } from "./pendingFolder.js";
 import { isAlive } from "./processes.js";
@@ -27,6 +28,16 @@ export interface DamagedEntry {
  */
 export class Store {
   private constructor(readonly root: string) {}
+
+  /** Where shards of unfinished outputs are. */
+  get partials(): string {
+    return join(this.root, "partial");
+  }
+
+  /** Where the manifests of sources are. */
+  get manifests(): string {
+    return join(this.root, "manifests");
+  }
 
   /** Opens the store in `root`, making it, and clearing what earlier processes left half-written. */
   static async open(root: string): Promise<Store> {
@@ -100,6 +111,19 @@ export class Store {
     for (const name of await readdir(pending)) {
       const pid = Number.parseInt(name, 10);
       if (!Number.isInteger(pid) || !isAlive(pid)) await rm(join(pending, name), { recursive: true, force: true });
+    }
+    await this.#clearFinished();
+  }
+
+  /**
+   * Removes the shards of outputs that were finished since. Those of unfinished ones stay,
+   * however old they are: hours of work may lie in them, and only their user knows.
+   */
+  async #clearFinished(): Promise<void> {
+    for (const key of await readdir(this.partials).catch(() => [])) {
+      const finished = await stat(join(this.root, "encode", key, ENTRY_FILE)).catch(() => null);
+      if (finished === null || (await isClaimed(join(this.partials, key)).catch(() => true))) continue;
+      await rm(join(this.partials, key), { recursive: true, force: true });
     }
   }
 }

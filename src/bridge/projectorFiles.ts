@@ -4,8 +4,8 @@ import { createReadStream } from "node:fs";
 import { CmcrError, EXIT } from "../errors.js";
 import { type CallContext, converse } from "./calls.js";
 import { CHUNK_BYTES } from "./channel.js";
-import type { ExportedFile, ExportRequest, ImportedHead, ImportedProjectors, ImportRequest } from "./types.js";
-import type { ConnectorServiceClient, ExportProjectorsRequest, ExportedFile as WireFile, ImportFinished, ImportProjectorsRequest } from "./gen/cmcr/v1/connector.js";
+import type { ExportedFile, ExportRequest, ImportedProjectors, ImportRequest, PublishedHead } from "./types.js";
+import type { ConnectorServiceClient, ExportProjectorsRequest, ExportedFile as WireFile, ImportFinished, ImportProjectorsRequest, PublishedSide } from "./gen/cmcr/v1/connector.js";
 
 /** Sends the files of published projectors; what comes back is the bytes of a projectors.safetensors. */
 export async function importProjectors(context: CallContext, client: ConnectorServiceClient, { layout, spaces, files }: ImportRequest): Promise<ImportedProjectors> {
@@ -30,13 +30,7 @@ export async function importProjectors(context: CallContext, client: ConnectorSe
     },
   );
   if (finished === undefined) throw notWhatWasSent();
-  const [base, joined] = finished.sides.map(({ space, head, source }): ImportedHead => ({
-    space,
-    head: { preset: head?.preset ?? "", inputDim: head?.inputDim ?? 0, outputDim: head?.outputDim ?? 0 },
-    source,
-  }));
-  if (base === undefined || joined === undefined) throw notWhatWasSent();
-  return { ...received.whole(finished), sides: [base, joined], tensors: finished.tensors };
+  return { ...received.whole(finished), sides: publishedHeads(finished.sides), tensors: finished.tensors };
 }
 
 /** Sends a projectors.safetensors; what comes back is the bytes of each published file. */
@@ -58,7 +52,17 @@ export async function exportProjectors(context: CallContext, client: ConnectorSe
     },
   );
   if (files.length === 0) throw notWhatWasSent();
-  return files.map(({ description, received }) => ({ ...received.whole(description), tensors: description.tensors }));
+  return files.map(({ description, received }) => ({ ...received.whole(description), tensors: description.tensors, sides: publishedHeads(description.sides) }));
+}
+
+function publishedHeads(sides: readonly PublishedSide[]): readonly [PublishedHead, PublishedHead] {
+  const [base, joined] = sides.map(({ space, head, source }): PublishedHead => ({
+    space,
+    head: { preset: head?.preset ?? "", inputDim: head?.inputDim ?? 0, outputDim: head?.outputDim ?? 0 },
+    source,
+  }));
+  if (base === undefined || joined === undefined) throw notWhatWasSent();
+  return [base, joined];
 }
 
 /** The pieces of a file, and whether they are the file that was announced. */

@@ -213,8 +213,8 @@ export interface ImportRequest {
   readonly files: readonly { readonly name: string; readonly path: string }[];
 }
 
-/** A head as it was found in a published file. */
-export interface ImportedHead {
+/** A head as a published file has it. */
+export interface PublishedHead {
   readonly space: string;
   readonly head: { readonly preset: string; readonly inputDim: number; readonly outputDim: number };
   /** What the file's own names begin with, such as `Head_A.`; empty for a side without weights. */
@@ -226,7 +226,7 @@ export interface ImportedProjectors {
   readonly data: Buffer;
   readonly sha256: string;
   /** In the order of the spaces. */
-  readonly sides: readonly [ImportedHead, ImportedHead];
+  readonly sides: readonly [PublishedHead, PublishedHead];
   /** Tensors in the files. */
   readonly tensors: number;
 }
@@ -244,6 +244,8 @@ export interface ExportedFile {
   readonly data: Buffer;
   readonly sha256: string;
   readonly tensors: number;
+  /** In the order of the spaces. */
+  readonly sides: readonly [PublishedHead, PublishedHead];
 }
 
 export interface TrainingRequest {

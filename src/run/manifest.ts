@@ -16,6 +16,15 @@ export interface StageRecord {
   readonly fromStore: number;
 }
 
+/** Where projectors came from that were not trained here. */
+export interface ImportRecord {
+  readonly preset: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  readonly tensors: number;
+  /** Which head of the files belongs to which space. */
+  readonly sides: readonly { readonly space: string; readonly source: string; readonly inputDim: number; readonly outputDim: number }[];
+}
+
 /** manifest.json: what a run was made with and from. Written last: a run that has one is complete. */
 export interface RunManifest {
   readonly schemaVersion: 1;
@@ -28,6 +37,8 @@ export interface RunManifest {
   readonly finishedAt: string;
   readonly stages: readonly StageRecord[];
   readonly outputs: readonly OutputRecord[];
+  /** Only of projectors that `cmcr import-projectors` took over. */
+  readonly imported?: ImportRecord;
   /** SHA-256 of the files of the run's folder. */
   readonly files: Readonly<Record<string, string>>;
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from cmcr.v1 import connector_pb2
-from cmcr_worker.connectors.authors.layouts import LAYOUTS, Part
+from cmcr_worker.connectors.authors.layouts import LAYOUTS
 from cmcr_worker.connectors.authors.reading import heads_of, read_published
 from cmcr_worker.connectors.authors.writing import files_of, torch_bytes
 from cmcr_worker.connectors.checkpoint import SideHead, from_bytes, to_bytes
@@ -35,10 +35,9 @@ def import_projectors(
         files = [read_published(path, name) for path, name in _staged(messages, Path(folder))]
         sides = heads_of(start.layout, list(start.spaces), files)
         data = to_bytes(sides, BATCH_NORM_UNKNOWN)
-    parts = LAYOUTS[start.layout].parts
     yield connector_pb2.ImportProjectorsResponse(
         finished=connector_pb2.ImportFinished(
-            sides=[_described(side, part) for side, part in zip(sides, parts, strict=True)],
+            sides=_described(start.layout, sides),
             tensors=sum(len(file.state) for file in files),
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
@@ -53,12 +52,17 @@ def export_projectors(
 ) -> Iterator[connector_pb2.ExportProjectorsResponse]:
     """Answers one ExportProjectors call. Raises what `from_bytes` and `files_of` raise."""
     start = _first(messages, "start").start
-    sides = from_bytes(gathered(message.chunk for message in messages))
-    for state in files_of(start.layout, list(start.spaces), sides):
+    heads = {side.space: side for side in from_bytes(gathered(message.chunk for message in messages))}
+    states = files_of(start.layout, list(start.spaces), list(heads.values()))
+    sides = _described(start.layout, [heads[space] for space in start.spaces])
+    for state in states:
         data = torch_bytes(state)
         yield connector_pb2.ExportProjectorsResponse(
             file=connector_pb2.ExportedFile(
-                tensors=len(state), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
+                tensors=len(state),
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                sides=sides,
             )
         )
         for chunk in _chunks(data):
@@ -125,15 +129,18 @@ def _chunks(data: bytes) -> Iterator[bytes]:
         yield data[start : start + CHUNK_BYTES]
 
 
-def _described(side: SideHead, part: Part) -> connector_pb2.ImportedSide:
-    spec = side.spec
-    return connector_pb2.ImportedSide(
-        space=side.space,
-        head=connector_pb2.Head(
-            preset=spec.preset,
-            input_dim=spec.input_dim,
-            output_dim=spec.output_dim,
-            members=spec.members if part.ensemble else 0,
-        ),
-        source=part.prefix,
-    )
+def _described(layout: str, sides: Iterable[SideHead]) -> list[connector_pb2.PublishedSide]:
+    """Base and joined side as the files have them."""
+    return [
+        connector_pb2.PublishedSide(
+            space=side.space,
+            head=connector_pb2.Head(
+                preset=side.spec.preset,
+                input_dim=side.spec.input_dim,
+                output_dim=side.spec.output_dim,
+                members=side.spec.members if part.ensemble else 0,
+            ),
+            source=part.prefix,
+        )
+        for side, part in zip(sides, LAYOUTS[layout].parts, strict=True)
+    ]

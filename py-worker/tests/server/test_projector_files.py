@@ -78,6 +78,10 @@ def test_in_and_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     content = b"".join(message.chunk for message in rest)
     assert (first.file.tensors, first.file.bytes) == (14, len(content))
+    assert [(side.space, side.source) for side in first.file.sides] == [
+        ("clip", "Head_A."),
+        ("ulip", "Head_B."),
+    ]
     assert first.file.sha256 == hashlib.sha256(content).hexdigest()
     again = torch.load(io.BytesIO(content), weights_only=True)
     assert list(again) == list(state)

@@ -1,0 +1,45 @@
+import { command, JSON_OPTION, list } from "./command.js";
+
+/** Digits that tell every float32 from its neighbours. */
+const FLOAT32_DIGITS = 9;
+
+export const embed = command({
+  command: "embed <run> [item..]",
+  describe: "The joint embeddings of texts or files, as JSON or a .npy",
+  builder: (yargs) =>
+    yargs
+      .positional("run", { type: "string", demandOption: true, describe: "The run's folder" })
+      .positional("item", { type: "string", array: true, describe: "A text, or the path of a file; - reads items from standard input, one a line" })
+      .option("modality", { type: "string", demandOption: true, describe: "text, image, audio, pointcloud or video" })
+      .option("space", { type: "string", describe: "The space that embeds them; that of the modality unless given" })
+      .option("out", { type: "string", describe: "A .npy (n, k) to write in place of JSON; it must not exist" })
+      .option("json", { ...JSON_OPTION, describe: "Failures as JSON too; what was written to --out as JSON" }),
+  handler: async (argv) => {
+    const { interruptible } = await import("../interrupt.js");
+    const { embedItems } = await import("../../run/embedItems.js");
+    const items = await withStandardInput(list(argv.item));
+    const { rows, ...result } = await interruptible((signal) =>
+      embedItems({ run: argv.run, modality: argv.modality, items, space: argv.space, out: argv.out }, signal),
+    );
+    if (rows === null) {
+      process.stdout.write(argv.json ? `${JSON.stringify({ event: "embedded", ...result })}\n` : `${result.out ?? ""}\n`);
+      return;
+    }
+    const { run, space, modality, dimension } = result;
+    const row = (index: number): number[] => Array.from(rows.subarray(index * dimension, (index + 1) * dimension), (value) => Number(value.toPrecision(FLOAT32_DIGITS)));
+    const embeddings = items.map((item, index) => ({ item, embedding: row(index) }));
+    process.stdout.write(`${JSON.stringify({ run, space, modality, dimension, embeddings })}\n`);
+  },
+});
+
+/** The items, with the lines of standard input in the place of `-`. */
+async function withStandardInput(items: readonly string[]): Promise<readonly string[]> {
+  if (!items.includes("-")) return items;
+  process.stdin.setEncoding("utf8");
+  let text = "";
+  for await (const chunk of process.stdin as AsyncIterable<string>) text += chunk;
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  const [before, after] = [items.slice(0, items.indexOf("-")), items.slice(items.indexOf("-") + 1)];
+  return [...before, ...lines, ...after];
+}

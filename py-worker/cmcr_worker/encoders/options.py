@@ -57,6 +57,15 @@ class Options:
             raise self._wrong(name, f"a whole number of at least {least}", value)
         return value
 
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        """A number of that range. Raises CONFIG_INVALID for anything else."""
+        value = self._take(name)
+        if value is None:
+            return default
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            raise self._wrong(name, f"a number from {least:g} to {most:g}", value)
+        return float(value)
+
     def flag(self, name: str, default: bool) -> bool:
         """True or false. Raises CONFIG_INVALID for anything else."""
         value = self._take(name)

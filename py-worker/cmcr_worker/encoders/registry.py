@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
+from cmcr_worker.encoders.huggingface_clap import HuggingFaceClapProvider
 from cmcr_worker.encoders.huggingface_clip import HuggingFaceClipProvider
+from cmcr_worker.encoders.laion_clap import LaionClapProvider
+from cmcr_worker.encoders.open_clip_provider import OpenClipProvider
 from cmcr_worker.encoders.protocol import EncoderProvider
+from cmcr_worker.encoders.ulip.provider import UlipProvider
 from cmcr_worker.registry import lookup
 
 # A provider's own module imports no library that is slow to load or may be missing: its methods do.
 PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType(
     {
         "builtin": BuiltinProvider(),
+        "huggingface-clap": HuggingFaceClapProvider(),
         "huggingface-clip": HuggingFaceClipProvider(),
+        "laion-clap": LaionClapProvider(),
+        "open-clip": OpenClipProvider(),
+        "ulip": UlipProvider(),
     }
 )
 

@@ -16,7 +16,7 @@ from cmcr_worker.errors import Reason, WorkerError
 BATCH_SIZES = (1, 2, 7, 64)
 CPU = torch.device("cpu")
 
-TOLERANCE = {"bfloat16": 0.998, "float16": 0.9999}
+TOLERANCE = {"bfloat16": 0.999, "float16": 0.9999}
 """Least cosine of an item's embedding in a 16-bit type with the one in float32, as the docs state it."""
 
 

@@ -37,14 +37,16 @@ export type TableFormat =
  * for a number padded with zeros to six digits, and `{row}` for the row's number from 0.
  */
 export interface TableLayout {
-  /** Columns that a table of this layout has; the first layout whose columns are all there is taken. */
+  /** Columns by which this layout is known; the first one whose columns are all there is taken. */
   readonly needs: readonly string[];
   /** Columns of captions, each of which is an item; empty where the table has no texts. */
   readonly texts: readonly string[];
   /** Template of a file below the root; one that ends in `.*` takes the first ending of the modality that is there. Null: none. */
   readonly file: string | null;
-  /** Template of an item's id. Null: the row's number from 0. */
+  /** Template of a text's id. Null: the row's number from 0. */
   readonly id: string | null;
+  /** Template of a file's id, without its ending. Null: its path below the root. */
+  readonly fileId: string | null;
   /** Templates of the items' attributes. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Columns with the seconds at which an item begins and ends in its file, or its length where there is no end. Null: all of it. */

@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+
 import type { CompiledSource, SourceInput } from "./compiledSource.js";
 import { expandBraces } from "./sources/patterns.js";
 
@@ -29,6 +31,26 @@ export function sourceInputs(source: CompiledSource): readonly SourceInput[] {
       return [{ path: source.path, field: "path", expected: "file" }, ...optional(source.root, "root", "folder")];
     case "msr-vtt":
       return [{ path: source.path, field: "path", expected: "file" }, ...optional(source.list, "list", "file"), ...optional(source.root, "root", "folder")];
+  }
+}
+
+/** Folders that the worker must be allowed to read for a source's files. */
+export function sourceRoots(source: CompiledSource): readonly string[] {
+  switch (source.type) {
+    case "builtin":
+    case "inline":
+    case "lines":
+      return [];
+    case "folder":
+    case "glob":
+    case "class-folder":
+      return [source.path];
+    case "webdataset":
+      return source.paths.map(({ path, pattern }) => (pattern === null && path.endsWith(".tar") ? dirname(path) : path));
+    case "table":
+    case "coco":
+    case "msr-vtt":
+      return [source.root ?? dirname(source.path)];
   }
 }
 

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 
 import { type CompiledExperiment, type CompiledWorker, hasEncoder } from "../config/compiled.js";
+import { sourceRoots } from "../config/sourceInputs.js";
 import { Worker } from "../bridge/worker.js";
 import { CmcrError, EXIT } from "../errors.js";
 import { workerEnvironment } from "../setup/index.js";
@@ -36,7 +37,7 @@ export function experimentRoots({ data, spaces }: CompiledExperiment): readonly 
   const roots: string[] = [];
   for (const { embeddings, source } of Object.values(data)) {
     roots.push(...Object.values(embeddings).map((path) => dirname(path)));
-    if (source?.type === "folder") roots.push(source.path);
+    if (source !== null) roots.push(...sourceRoots(source));
   }
   for (const space of Object.values(spaces)) {
     if (hasEncoder(space) && space.checkpoint !== null) roots.push(dirname(space.checkpoint));

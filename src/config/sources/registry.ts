@@ -1,17 +1,41 @@
 import { z } from "zod";
 
 import { indexByName } from "../registry.js";
+import { coco, msrVtt } from "./annotationFiles.js";
 import { builtin } from "./builtin.js";
-import { folder } from "./folder.js";
+import { audiocaps, cc3m, clotho, flickr30k } from "./captionLists.js";
+import { audioset, ave, vggsound } from "./clipLists.js";
+import { csv, tsv } from "./csv.js";
+import { classFolder, folder, glob } from "./folder.js";
 import { inline } from "./inline.js";
+import { json, jsonl } from "./json.js";
 import { lines } from "./lines.js";
+import { parquet } from "./parquet.js";
+import { webdataset } from "./webdataset.js";
 
-/** Every kind of source. A new one is a file and a line here. */
+/** Every kind of source. A new one is a definition and a line here. */
 const SOURCES = [
   builtin,
   inline,
   lines,
   folder,
+  glob,
+  classFolder,
+  webdataset,
+  csv,
+  tsv,
+  jsonl,
+  json,
+  parquet,
+  coco,
+  flickr30k,
+  cc3m,
+  msrVtt,
+  audiocaps,
+  clotho,
+  audioset,
+  vggsound,
+  ave,
 ] as const;
 
 export const sources = indexByName("source", SOURCES);

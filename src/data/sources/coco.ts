@@ -18,8 +18,9 @@ const LAYOUT: TableLayout = {
   needs: [],
   texts: ["caption"],
   file: "{image}",
-  id: null,
-  attributes: { image: "{image}" },
+  id: "{id}",
+  fileId: null,
+  attributes: { media: "{image}" },
   cut: null,
   oncePerFile: true,
 };
@@ -38,7 +39,7 @@ export const readCoco: SourceReader<"coco"> = async (source, { modality, signal 
     throw dataError(`${path}: its images name no split; split is for Karpathy's own files, such as dataset_coco.json. Leave it out.`, { reason: "WRONG_FORMAT", path });
   }
   async function* scan(onOddity: (oddity: Oddity) => void): AsyncGenerator<SourceItem> {
-    const options = { source: { missing, part: null }, layout: modality === "text" ? { ...LAYOUT, id: "{id}" } : LAYOUT, onOddity };
+    const options = { source: { missing, part: null }, layout: LAYOUT, onOddity };
     const rows = karpathy ? karpathyRows(source, modality === "text", signal) : modality === "text" ? captionRows(path, onOddity, signal) : imageRows(path, signal);
     let count = 0;
     for await (const item of root === null ? textItems(rows, options) : fileItems(rows, { ...options, modality, root })) {
@@ -50,7 +51,7 @@ export const readCoco: SourceReader<"coco"> = async (source, { modality, signal 
   return {
     identity: { type: "coco", split, missing },
     roots: root === null ? [] : [root.path],
-    attributes: ["image"],
+    attributes: ["media"],
     fingerprint: async () => `${await fileStamp(path)} ${root !== null && missing === "leave-out" ? await folderTimes(root.path, signal) : ""}`,
     scan,
   };

@@ -34,8 +34,9 @@ export const readMsrVtt: SourceReader<"msr-vtt"> = async (source, { modality, si
     needs: [],
     texts: [isList ? "sentence" : "caption"],
     file: source.file,
-    id: modality === "text" ? (isList ? "{video_id}" : "{video_id}:{sen_id}") : null,
-    attributes: { video: "{video_id}" },
+    id: isList ? "{video_id}" : "{video_id}:{sen_id}",
+    fileId: null,
+    attributes: { media: "{video_id}" },
     cut: null,
     oncePerFile: true,
   };
@@ -53,7 +54,7 @@ export const readMsrVtt: SourceReader<"msr-vtt"> = async (source, { modality, si
   return {
     identity: { type: "msr-vtt", list: list !== null, file: source.file, missing, part: partJson(part) },
     roots: root === null ? [] : [root.path],
-    attributes: ["video"],
+    attributes: ["media"],
     async fingerprint() {
       const looks = root !== null && (missing === "leave-out" || source.file.endsWith(".*"));
       return [await fileStamp(path), list === null ? "" : await fileStamp(list), looks ? await folderTimes(root.path, signal) : ""].join(" ");

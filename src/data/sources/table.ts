@@ -24,11 +24,11 @@ export const readTable: SourceReader<"table"> = async (source, context) => {
   const table = await openTable(source.path, source.format, signal);
   const columns = source.labels === null ? table.columns : [...table.columns, "label", "labels"];
   const layout = chooseLayout(source, columns, context);
-  for (const column of Object.keys(source.where)) if (!columns.includes(column)) throw missingColumn(source.path, column, columns);
   const names = source.labels?.names ?? null;
   const labelNames = names === null ? null : await readLabelNames(names, signal);
   const root = modality === "text" ? null : await Root.open(source.root ?? dirname(source.path));
   const wanted = wantedColumns(source, layout, modality);
+  for (const column of wanted) if (!columns.includes(column)) throw missingColumn(source.path, column, columns);
 
   async function* scan(onOddity: (oddity: Oddity) => void): AsyncGenerator<SourceItem> {
     let rows: AsyncIterable<Row> = table.rows(wanted);
@@ -75,13 +75,13 @@ function chooseLayout(source: CompiledTable, columns: readonly string[], { modal
 }
 
 /** The columns that are read, for formats that keep them apart. */
-function wantedColumns({ where, labels }: CompiledTable, { texts, file, id, attributes, cut }: TableLayout, modality: Modality): readonly string[] {
-  const templates = [id, modality === "text" ? null : file, ...Object.values(attributes)].filter((text) => text !== null);
+function wantedColumns({ where, labels }: CompiledTable, { texts, file, id, fileId, attributes, cut }: TableLayout, modality: Modality): readonly string[] {
+  const templates = [...(modality === "text" ? [id] : [file, fileId]), ...Object.values(attributes)].filter((text) => text !== null);
   const columns = [
     ...(modality === "text" ? texts : []),
     ...templates.flatMap((text) => new Template(text).columns),
     ...Object.keys(where),
-    ...(cut === null ? [] : [cut.start, cut.end]),
+    ...(cut === null || modality === "text" ? [] : [cut.start, cut.end]),
     labels?.column ?? null,
   ];
   return [...new Set(columns.filter((column) => column !== null))];

@@ -30,7 +30,7 @@ export interface FileOptions extends RowOptions {
 export async function* fileItems(rows: AsyncIterable<Row>, options: FileOptions): AsyncGenerator<SourceItem> {
   const { source, layout, modality, root, onOddity } = options;
   const template = new Template(layout.file ?? "");
-  const idTemplate = layout.id === null ? null : new Template(layout.id);
+  const idTemplate = layout.fileId === null ? null : new Template(layout.fileId);
   const attributes = attributeReader(layout);
   const ids = new UniqueIds();
   const seen = layout.oncePerFile ? new SeenTexts() : null;

@@ -22,14 +22,21 @@ export interface TarFile {
  * they are `0.tar` to `N-1.tar` in the order of the numbers. Rejects with exit 3 when one is not there.
  */
 export async function listTars(paths: readonly PathPattern[], signal?: AbortSignal): Promise<readonly TarFile[]> {
-  const found: string[] = [];
-  for (const path of paths) found.push(...(await expand(path, signal)));
+  const found: { readonly path: string; readonly base: string }[] = [];
+  for (const path of paths) {
+    const tars = await expand(path, signal);
+    const single = path.pattern === null && tars.length === 1 && tars[0] === path.path;
+    found.push(...tars.map((tar) => ({ path: tar, base: single ? dirname(path.path) : path.path })));
+  }
   if (found.length === 0) throw dataError(`${paths.map(written).join(", ")}: there is no tar.`, { reason: "NO_ITEMS", path: written(paths[0]) });
   const tars = await Promise.all(
-    found.map(async (path) => {
+    found.map(async ({ path, base }) => {
       const real = await realpath(path).catch((cause: unknown) => {
         throw dataError(`${path} is not there.`, { reason: "DATA_MISSING", path, cause });
       });
+      if (!real.startsWith(`${await realpath(base)}/`)) {
+        throw dataError(`${path} is a link that leads out of ${base}. Name the tar itself, or the folder that it lies in.`, { reason: "PATH_LEADS_OUT", path });
+      }
       const status = await stat(real);
       if (!status.isFile()) throw dataError(`${path} is no file; a tar was expected.`, { reason: "UNREADABLE", path });
       return { path: real, named: path, size: status.size, mtimeMs: status.mtimeMs };

@@ -276,6 +276,7 @@ def test_the_wrong_preset_is_recognised(tmp_path: Path, given: str, state: State
     assert caught.value.reason is Reason.CONFIG_INVALID
     assert caught.value.known_names == (right,)
     assert right in caught.value.remedy
+    assert "heads.pt has the layout of" in caught.value.message
 
 
 def test_a_dictionary_and_a_prefix_around_the_tensors_come_off(tmp_path: Path) -> None:

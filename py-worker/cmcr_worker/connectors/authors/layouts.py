@@ -38,6 +38,8 @@ class Layout:
 
     title: str
     """Whose it is, to follow "the layout of"."""
+    presets: str
+    """What the command line calls it."""
     base: Part
     """The side that texts and images go through: CLIP's."""
     joined: Part
@@ -111,19 +113,25 @@ _IDENTITY = Part(head="identity")
 LAYOUTS: dict[str, Layout] = {
     "audio-visual": Layout(
         title="C-MCR's CLAP and CLIP (clap_clip.pt)",
+        presets="audio-visual",
         base=_audio_visual("Head_B."),
         joined=_audio_visual("Head_A."),
     ),
     "three-d": Layout(
-        title="C-MCR's CLIP and ULIP (ulip_clip.pt)", base=_three_d("Head_A."), joined=_three_d("Head_B.")
+        title="C-MCR's CLIP and ULIP (ulip_clip.pt)",
+        presets="three-d",
+        base=_three_d("Head_A."),
+        joined=_three_d("Head_B."),
     ),
     "ex-mcr": Layout(
         title="Ex-MCR (ex_clap.pt, ex_ulip.pt)",
+        presets="ex-mcr-audio or ex-mcr-3d",
         base=_IDENTITY,
         joined=Part(head="ex-mcr", first="Head1.weight", last="Head2.mlp2.net2.0.weight"),
     ),
     "freebind": Layout(
         title="FreeBind (best.pt of each mode)",
+        presets="freebind",
         base=_IDENTITY,
         joined=Part(
             head="freebind",

@@ -87,7 +87,7 @@ def _check_names(layout_name: str, layout: Layout, file: PublishedFile) -> None:
                 Reason.CONFIG_INVALID,
                 f"{file.name} has the layout of {candidate.title}, not of {layout.title}",
                 subject="preset",
-                remedy=f"Import it with another preset: its layout is {other}.",
+                remedy=f"Give --preset {candidate.presets}.",
                 known_names=[other],
             )
     if missing:

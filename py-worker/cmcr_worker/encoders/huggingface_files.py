@@ -34,7 +34,7 @@ TOKENIZER_PATTERNS = (
     "merges.txt",
     "*.model",
 )
-HUB_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
+HUB_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*_Dense/pytorch_model.bin")
 PICKLED_PATTERNS = ("pytorch_model*.bin", "*/pytorch_model*.bin")
 """What is fetched of a hub repository; the pickled weights only where it has no others."""
 
@@ -178,8 +178,9 @@ def load_model(
     files = weights_files(folder)
     _be_quiet()
     try:
-        # Building a model sets torch's default element type for a while, which is one for all threads.
-        with _lock:
+        # Building a model sets torch's default element type for a while, which is one for all threads, and
+        # draws random numbers for weights that are missing.
+        with _lock, torch.random.fork_rng(devices=[]):
             model, found = model_class.from_pretrained(
                 str(folder.path),
                 config=config,

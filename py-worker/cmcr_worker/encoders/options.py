@@ -28,12 +28,12 @@ class Options:
         self._known.append(name)
         return self._given.pop(name, None)
 
-    def text(self, name: str, default: str) -> str:
-        """A string. Raises CONFIG_INVALID for anything else."""
+    def text(self, name: str, default: str, *, empty: bool = False) -> str:
+        """A string, which may be empty where `empty` says so. Raises CONFIG_INVALID for anything else."""
         value = self._take(name)
         if value is None:
             return default
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not (value or empty):
             raise self._wrong(name, "a text", value)
         return value
 

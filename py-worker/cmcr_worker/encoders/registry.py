@@ -8,6 +8,7 @@ from types import MappingProxyType
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
 from cmcr_worker.encoders.huggingface_clap import HuggingFaceClapProvider
 from cmcr_worker.encoders.huggingface_clip import HuggingFaceClipProvider
+from cmcr_worker.encoders.huggingface_text import HuggingFaceTextProvider
 from cmcr_worker.encoders.laion_clap import LaionClapProvider
 from cmcr_worker.encoders.open_clip_provider import OpenClipProvider
 from cmcr_worker.encoders.protocol import EncoderProvider
@@ -20,6 +21,7 @@ PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType(
         "builtin": BuiltinProvider(),
         "huggingface-clap": HuggingFaceClapProvider(),
         "huggingface-clip": HuggingFaceClipProvider(),
+        "huggingface-text": HuggingFaceTextProvider(),
         "laion-clap": LaionClapProvider(),
         "open-clip": OpenClipProvider(),
         "ulip": UlipProvider(),

@@ -14,6 +14,7 @@ from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.clap_preparation import MAX_TOKENS, ClapSound, prepare_text
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.protocol import EncoderDescription, Preparation
+from cmcr_worker.encoders.text_batch import texts_of
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
 
 _CHANNELS = 4
@@ -141,17 +142,10 @@ class ClapEncoder:
         )
 
     def _text(self, inputs: Sequence[Prepared]) -> Tensor:
-        for position, item in enumerate(inputs):
-            if not isinstance(item, str):
-                raise WorkerError(
-                    Reason.CONFIG_INVALID,
-                    f"item {position}: expected a text, found {type(item).__name__}",
-                    subject=f"items[{position}]",
-                )
         # The original fills every text to 77 tokens. Filled ones are masked and RoBERTa counts positions
         # without them, so that filling to the batch's longest gives the same rows for less work.
         tokens = self._tokenizer(
-            list(inputs), padding=True, truncation=True, max_length=self._most_tokens, return_tensors="pt"
+            texts_of(inputs), padding=True, truncation=True, max_length=self._most_tokens, return_tensors="pt"
         )
         pooled = self._model.text_model(
             input_ids=tokens["input_ids"].to(self._device),

@@ -82,6 +82,8 @@ class _Folder:
             most_frames=audio.spec_size * (audio.spec_size // audio.num_mel_bins),
         )
         self.sound = sound_preparation(self.folder, tower, crop_seed)
+        config = self.folder.sha256(["config.json"])
+        tokenizer = self.folder.sha256(TOKENIZER_PATTERNS)
         self.described = EncoderDescription(
             dimension=int(self.config.projection_dim),
             modalities=frozenset({"audio", "text"}),
@@ -89,9 +91,8 @@ class _Folder:
             revision=REVISION,
             compute_dtype=dtype_name(self.dtype),
             preprocessing={
-                "audio": self.sound.as_json(),
-                "text": {"tokens": MAX_TOKENS, "tokenizer": self.folder.sha256(TOKENIZER_PATTERNS)},
-                "config": self.folder.sha256(["config.json"]),
+                "audio": {**self.sound.as_json(), "config": config},
+                "text": {"tokens": MAX_TOKENS, "tokenizer": tokenizer, "config": config},
             },
         )
 

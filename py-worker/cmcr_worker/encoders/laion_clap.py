@@ -101,7 +101,7 @@ class _Checkpoint:
             truncation=FUSION if self.layout.fusion else RANDOM_CROP,
             crop_seed=crop_seed,
         )
-        preprocessing: dict[str, object] = {"audio": self.sound.as_json(), "model": self.layout.name}
+        preprocessing: dict[str, object] = {"audio": {**self.sound.as_json(), "model": self.layout.name}}
         self.tokenizer = _tokenizer_folder(tokenizer)
         if self.tokenizer is not None:
             known = self.tokenizer.sha256(TOKENIZER_PATTERNS)
@@ -152,10 +152,11 @@ def _tokenizer_folder(option: str) -> ModelFolder | None:
 
 def _network(found: _Checkpoint) -> Any:
     import_torchvision()
+    import transformers.utils.logging
     from transformers import ClapConfig, ClapModel
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    reports: Any = transformers.utils.logging
+    reports.disable_progress_bar()
     config = ClapConfig(**found.layout.config())
     with torch.device("meta"):
         needed = ClapModel(config).state_dict()

@@ -2,12 +2,16 @@ import { z } from "zod";
 
 import { indexByName } from "../registry.js";
 import { builtin } from "./builtin.js";
+import { huggingfaceClap } from "./huggingfaceClap.js";
+import { laionClap } from "./laionClap.js";
 import { precomputed } from "./precomputed.js";
 
 /** Every provider of spaces. A new one is a file and a line here. */
 const PROVIDERS = [
   precomputed,
   builtin,
+  huggingfaceClap,
+  laionClap,
 ] as const;
 
 export const providers = indexByName("provider", PROVIDERS);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -142,7 +143,8 @@ def _has(found: Mapping[str, object], *prefixes: str) -> bool:
     return any(name.startswith(prefixes) for name in found)
 
 
-def _expected(sizes: UlipSizes) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=8)
+def _expected(sizes: UlipSizes) -> Mapping[str, tuple[int, ...]]:
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in UlipNetwork(sizes).state_dict().items()}
 

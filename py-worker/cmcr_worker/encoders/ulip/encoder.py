@@ -42,7 +42,7 @@ class UlipEncoder:
         self.compute_dtype: str = description.compute_dtype
         self._network = network
         self._towers: Any = network if open_clip is None else open_clip
-        self._parts = nn.ModuleList([network] if open_clip is None else [network, open_clip])
+        self._parts = nn.ModuleList([network] if open_clip is None else [network, open_clip]).eval()
         self._preparations = preparations
         self._neighbours = neighbours
         self._pixels = pixels

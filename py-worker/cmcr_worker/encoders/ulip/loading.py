@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.encoders.frozen import freeze
+from cmcr_worker.encoders.restricted_checkpoint import read_checkpoint
 from cmcr_worker.encoders.ulip.checkpoint import load_network
 from cmcr_worker.encoders.ulip.network import UlipNetwork
-from cmcr_worker.encoders.ulip.open_clip_towers import OpenClipTowers, state_of_file, state_within
+from cmcr_worker.encoders.ulip.open_clip_towers import OpenClipTowers, state_within
 from cmcr_worker.encoders.ulip.sizes import UlipSizes
 from cmcr_worker.encoders.ulip.text_tokens import UlipTokenizer
 
@@ -65,7 +66,7 @@ def towers_of(
     if weights is None:
         network = kind.build(path, state_within(state))
     else:
-        network = kind.build(weights, state_of_file(weights, whole=True))
+        network = kind.build(weights, read_checkpoint(weights).state)
     return Towers(freeze(network, device, dtype), kind.tokenizer())
 
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
-from cmcr_worker.encoders.restricted_checkpoint import read_checkpoint, read_layout
 from cmcr_worker.encoders.ulip.checkpoint import OPEN_CLIP_PREFIX, check_shapes
 from cmcr_worker.errors import Reason, WorkerError
 
@@ -57,29 +56,35 @@ class OpenClipTowers:
 
         return open_clip.get_tokenizer(self._model)
 
+    def check(self, path: Path, state: Mapping[str, Tensor]) -> None:
+        """Raises SHAPE_MISMATCH, naming the parameters, unless these are the model's weights (or layout)."""
+        self._check(path, state, self._empty())
+
     def build(self, path: Path, state: Mapping[str, Tensor]) -> nn.Module:
-        """The model with these weights.
-
-        Raises:
-            WorkerError: SHAPE_MISMATCH, naming the parameters, where they are not all of them.
-        """
-        import open_clip
-
-        with torch.device("meta"):
-            network: Any = open_clip.create_model(self._model, load_weights=False, device="meta")
-        check_shapes(
-            path,
-            {name: tuple(tensor.shape) for name, tensor in state.items()},
-            {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()},
-        )
+        """The model with these weights. Raises as `check` does."""
+        network = self._empty()
+        self._check(path, state, network)
         network.load_state_dict(dict(state), strict=True, assign=True)
         for name, buffer in list(network.named_buffers()):
             if buffer.device.type == "meta":
                 # What no checkpoint has: the causal mask.
                 assert name == "attn_mask", name
                 network.attn_mask = torch.full(buffer.shape, float("-inf")).triu_(1)
-        module: nn.Module = network
-        return module
+        return network
+
+    def _empty(self) -> nn.Module:
+        import open_clip
+
+        with torch.device("meta"):
+            network: nn.Module = open_clip.create_model(self._model, load_weights=False, device="meta")
+        return network
+
+    def _check(self, path: Path, state: Mapping[str, Tensor], network: nn.Module) -> None:
+        check_shapes(
+            path,
+            {name: tuple(tensor.shape) for name, tensor in state.items()},
+            {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()},
+        )
 
 
 def state_within(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,8 +94,3 @@ def state_within(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in state.items()
         if name.startswith(OPEN_CLIP_PREFIX)
     }
-
-
-def state_of_file(path: Path, *, whole: bool) -> dict[str, Tensor]:
-    """The weights of a file of open_clip's; without `whole`, their shapes alone. Raises as the readers do."""
-    return (read_checkpoint(path) if whole else read_layout(path)).state

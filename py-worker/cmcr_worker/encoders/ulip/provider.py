@@ -136,7 +136,7 @@ class UlipProvider:
             swap_yz=settings.swap_yz,
             missing_colour=settings.missing_colour,
         )
-        images, scale, texts = _towers(held, settings)
+        images, scale, texts = _towers(layout, held, settings)
         preprocessing: dict[str, object] = {"pointcloud": clouds.settings()}
         if images is not None:
             preprocessing["image"] = {**images.settings(), "scale": scale.settings()}
@@ -186,12 +186,12 @@ def _check_points(points: int | None, least: int) -> None:
 
 
 def _towers(
-    held: Contents, settings: _Settings
+    layout: Checkpoint, held: Contents, settings: _Settings
 ) -> tuple[ImagePreparation | None, PixelScale, dict[str, object] | None]:
     """How images and texts are prepared, each None where there is no tower for them."""
     sizes = held.sizes
     if held.open_clip or settings.open_clip_checkpoint is not None:
-        from cmcr_worker.encoders.ulip.open_clip_towers import CLIP_SCALE, OpenClipTowers
+        from cmcr_worker.encoders.ulip.open_clip_towers import CLIP_SCALE, OpenClipTowers, state_within
 
         towers = OpenClipTowers(settings.open_clip_model)
         if towers.dimension != sizes.points.dimension:
@@ -202,6 +202,10 @@ def _towers(
                 subject="encoder.options.openClipModel",
                 remedy="Name the model that the point encoder was trained with: ViT-bigG-14 for ULIP-2.",
             )
+        if settings.open_clip_checkpoint is None:
+            towers.check(layout.path, state_within(layout.state))
+        else:
+            towers.check(settings.open_clip_checkpoint, read_layout(settings.open_clip_checkpoint).state)
         text: dict[str, object] = {"tokenizer": settings.open_clip_model}
         return towers.images(), CLIP_SCALE, text
     images = None

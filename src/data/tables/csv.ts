@@ -77,7 +77,6 @@ function valuesOf(columns: readonly string[], record: readonly string[]): Row["v
 
 const WHY: Readonly<Record<string, string>> = {
   CSV_QUOTE_NOT_CLOSED: "a quote is opened and never closed",
-  CSV_INVALID_CLOSING_QUOTE: "a quoted field goes on after its closing quote; a quote within one is written twice",
   CSV_MAX_RECORD_SIZE: `the row has more than ${LONGEST_LINE} bytes. Is a quote left open, or is it another kind of file?`,
 };
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from cmcr_worker.decoding.media import Media, Prepared
+
+if TYPE_CHECKING:
+    # For annotations alone: decoder processes import preparations from here, and are light without torch.
+    import torch
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class RunningServer:
         """Ends every call within `grace` seconds and closes the socket."""
         self.state.stopping.set()
         self.server.stop(grace).wait(grace + 1.0)
+        self.state.close()
         if self.address.startswith("unix:"):
             Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)
 
@@ -160,10 +161,18 @@ def _cannot_listen(address: str) -> WorkerError:
     )
 
 
-def serve(*, address: str, device: str, threads: int, roots: Sequence[Path], exit_with_stdin: bool) -> int:
+def serve(
+    *,
+    address: str,
+    device: str,
+    threads: int,
+    decoders: int | None,
+    roots: Sequence[Path],
+    exit_with_stdin: bool,
+) -> int:
     """Serves until a signal, or until standard input closes when that is asked for. Returns 0."""
     torch.set_num_threads(threads)
-    state = WorkerState(device=resolve_device(device), threads=threads, roots=tuple(roots))
+    state = WorkerState(device=resolve_device(device), threads=threads, roots=tuple(roots), decoders=decoders)
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
@@ -171,7 +180,9 @@ def serve(*, address: str, device: str, threads: int, roots: Sequence[Path], exi
         threading.Thread(target=_end_with_stdin, args=(ended,), daemon=True).start()
     running = start_server(address=address, state=state)
     print(
-        f"cmcr_worker: listening on {running.address}, device {state.device}, {threads} thread(s)", flush=True
+        f"cmcr_worker: listening on {running.address}, device {state.device}, {threads} thread(s), "
+        f"{state.decoders.size} decoder(s)",
+        flush=True,
     )
     ended.wait()
     running.stop(grace=1.0)

@@ -22,6 +22,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     arguments.add_argument("--threads", type=int, default=1, help="threads that torch uses for one operation")
     arguments.add_argument(
+        "--decoders",
+        type=int,
+        help="processes that decode images, sounds and clouds; as many as there are cores unless given",
+    )
+    arguments.add_argument(
         "--root",
         action="append",
         default=[],
@@ -42,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.threads < 1:
         print("cmcr_worker: cannot start: --threads must be at least 1", file=sys.stderr)
         return 2
+    if options.decoders is not None and options.decoders < 1:
+        print("cmcr_worker: cannot start: --decoders must be at least 1", file=sys.stderr)
+        return 2
     # Set before torch is loaded: its BLAS reads them once, and two threads on two
     # busy cores can be ten times slower than one.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -55,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             address=options.listen,
             device=options.device,
             threads=options.threads,
+            decoders=options.decoders,
             roots=[root.resolve() for root in options.root],
             exit_with_stdin=options.exit_with_stdin,
         )

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import numpy as np
-import numpy.typing as npt
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
-from cmcr_worker.decoding.encoded import Encoded, Limits
-from cmcr_worker.decoding.media import Media
-from cmcr_worker.decoding.registry import decoder
-from cmcr_worker.encoders.protocol import Encoder, EncoderProvider, encode
+from cmcr_worker.encoders.protocol import EncoderProvider
 from cmcr_worker.encoders.registry import provider
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
-from cmcr_worker.server.flow import Call, read_ahead
-from cmcr_worker.server.sink import Sink
+from cmcr_worker.server.encoder_cache import LoadedEncoder
+from cmcr_worker.server.encoding import run_encode
+from cmcr_worker.server.flow import Call
 from cmcr_worker.server.state import WorkerState
 from cmcr_worker.server.status import streaming, unary
 from cmcr_worker.server.wire import MODALITY_NUMBERS, modality_name
-
-BATCHES_AHEAD = 2
-"""Batches decoded while the device works on one; more would only take memory."""
 
 DESCRIBED_AT_MOST = 1_000_000
 
@@ -57,34 +50,22 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
     def Encode(
         self, request: Iterator[encoder_pb2.EncodeRequest], context: grpc.ServicerContext
     ) -> Iterator[encoder_pb2.EncodeResponse]:
-        """Decodes on a reader thread, embeds on this one, writes rows as they come."""
+        """Embeds the stream's items; see `encoding`."""
         first = next(request, None)
         if first is None or first.WhichOneof("part") != "start":
             raise WorkerError(Reason.CONFIG_INVALID, "encoding begins with its start message", subject="part")
         start = first.start
         modality = modality_name(start.modality)
-        source, checkpoint, options = self._resolve(start.encoder)
-        encoder = source.load(start.encoder.model, checkpoint, options, self._state.device)
+        spec = start.encoder
+        source, checkpoint, options = self._resolve(spec)
         call = Call(context, self._state.stopping)
 
-        def prepare(message: encoder_pb2.EncodeRequest) -> list[Media]:
-            if message.WhichOneof("part") != "batch":
-                raise WorkerError(
-                    Reason.CONFIG_INVALID, "after the start message only batches may come", subject="part"
-                )
-            return self._items(message.batch, modality, start.total)
+        def load() -> LoadedEncoder:
+            return self._state.encoders.get(
+                spec.provider, source, spec.model, checkpoint, options, call.check
+            )
 
-        done = 0
-        with Sink(self._state, start.destination, (start.total, encoder.dimension)) as sink:
-            for items in read_ahead(call, request, BATCHES_AHEAD, prepare):
-                if done + len(items) > start.total:
-                    raise _wrong_total(start.total, done + len(items))
-                sink.rows(done, _encode(encoder, modality, items))
-                done += len(items)
-                yield encoder_pb2.EncodeResponse(rows_done=done)
-            if done != start.total:
-                raise _wrong_total(start.total, done)
-            yield encoder_pb2.EncodeResponse(rows_done=done, tensor=sink.finish())
+        yield from run_encode(self._state, call, start, modality, request, load)
 
     @unary
     def DescribeGenerated(
@@ -130,38 +111,3 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
         if not isinstance(options, dict):
             raise WorkerError(Reason.CONFIG_INVALID, "expected a JSON object", subject="encoder.options_json")
         return provider(spec.provider), checkpoint, options
-
-    def _items(self, batch: encoder_pb2.ItemBatch, modality: str, total: int) -> list[Media]:
-        kind = batch.WhichOneof("items")
-        if kind == "texts":
-            if modality != "text":
-                raise WorkerError(
-                    Reason.CONFIG_INVALID, f"texts are not items of the modality {modality}", subject="texts"
-                )
-            return list(batch.texts.texts)
-        if kind == "files":
-            decode = decoder(modality)
-            paths = [self._state.path(path, field="files.paths") for path in batch.files.paths]
-            return [decode(Encoded(name=str(path), path=path), Limits(), None) for path in paths]
-        if kind == "generated":
-            items = batch.generated
-            if items.count > total:
-                # Before any of them is made: a client's slip must not keep a thread busy for ever.
-                raise _wrong_total(total, items.count)
-            source = items.source
-            found = generator(source.generator)
-            found.check(source.split)
-            indices: Sequence[int] = range(items.start, items.start + items.count)
-            return found.render(modality, source.split, source.seed, indices)
-        raise WorkerError(Reason.CONFIG_INVALID, "a batch has no items", subject="items")
-
-
-def _encode(encoder: Encoder, modality: str, items: Sequence[Media]) -> npt.NDArray[np.float32]:
-    rows: npt.NDArray[np.float32] = encode(encoder, modality, items).numpy()
-    return rows
-
-
-def _wrong_total(expected: int, found: int) -> WorkerError:
-    return WorkerError(
-        Reason.SHAPE_MISMATCH, f"{expected} items were announced, and {found} came", subject="start.total"
-    )

@@ -127,6 +127,47 @@ def read_ahead(
         yield item
 
 
+class Room:
+    """How many items may be on their way: batches go on being prepared until there are enough.
+
+    `least` items may always be, and always two batches as large as the largest that has come, besides the
+    one in work.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._most = least
+        self._taken = 0
+        self._freed = threading.Condition()
+
+    def take(self, call: Call, count: int) -> None:
+        """Waits until there is room for a batch of `count`, but not for a client that has gone."""
+        with self._freed:
+            self._most = max(self._most, 3 * count)
+            while self._taken + count > self._most:
+                call.check()
+                self._freed.wait(0.2)
+            self._taken += count
+
+    def free(self, count: int) -> None:
+        """Says that a batch of `count` is done."""
+        with self._freed:
+            self._taken -= count
+            self._freed.notify_all()
+
+
+def outputs(call: Call, depth: int, work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
+    """Runs `work(put)` on a thread and yields what it puts, which waits while `depth` of them are unread."""
+    channel: queue.Queue[Any] = queue.Queue(maxsize=depth)
+
+    def run() -> None:
+        work(lambda item: call.put(channel, item))
+        call.put(channel, _END)
+
+    spawn(call, channel, "work", run)
+    while (item := call.take(channel)) is not _END:
+        yield item
+
+
 def with_progress(call: Call, work: Callable[[Report], T]) -> Iterator[Progress | Done[T]]:
     """Runs `work(report)` on a thread; yields its reports, seldom enough, and last its result."""
     channel: queue.Queue[Any] = queue.Queue()

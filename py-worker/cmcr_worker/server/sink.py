@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,16 +37,32 @@ class Sink:
         self._shape = shape
         self._matrix: torch.Tensor | None = None
         self._writer: NpyWriter | None = None
+        self._path = Sink.check(state, destination)
+        if self._path is not None:
+            self._writer = NpyWriter(self._path, shape)
+        else:
+            self._matrix = torch.empty(shape, dtype=torch.float32)
+
+    @staticmethod
+    def check(state: WorkerState, destination: tensor_pb2.Destination) -> Path | None:
+        """The file that the destination names; None where it is the worker's memory.
+
+        Raises:
+            WorkerError: CONFIG_INVALID for none, PATH_FORBIDDEN for a file outside the roots.
+        """
         target = destination.WhichOneof("target")
         if target == "path":
-            self._path = state.path(destination.path, field="destination.path")
-            self._writer = NpyWriter(self._path, shape)
-        elif target == "memory":
-            self._matrix = torch.empty(shape, dtype=torch.float32)
-        else:
-            raise WorkerError(
-                Reason.CONFIG_INVALID, "the request says nowhere to put its result", subject="destination"
-            )
+            return state.path(destination.path, field="destination.path")
+        if target == "memory":
+            return None
+        raise WorkerError(
+            Reason.CONFIG_INVALID, "the request says nowhere to put its result", subject="destination"
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is written, or None."""
+        return self._path
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,7 +78,7 @@ class Sink:
 
     def finish(self) -> tensor_pb2.TensorInfo:
         """Makes the matrix whole and gives it a handle."""
-        if self._writer is not None:
+        if self._writer is not None and self._path is not None:
             self._writer.close()
             return hold(self._state, open_npy(self._path))
         assert self._matrix is not None
@@ -74,6 +92,13 @@ class Sink:
     ) -> None:
         if error is not None and self._writer is not None:
             self._writer.abort()
+
+
+def file_digest(path: Path) -> tuple[str, int]:
+    """SHA-256, lower-case hexadecimal, and size in bytes of a file that was just written."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
 
 
 def put(

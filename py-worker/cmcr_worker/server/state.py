@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cmcr_worker.decoding.pool import DecoderPool
 from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.server.encoder_cache import EncoderCache
 from cmcr_worker.tensors.holder import Holder, TensorHolder
 
 
@@ -28,15 +31,27 @@ class HeldConnector(Protocol):
 
 
 class WorkerState:
-    """All that outlives a request; lost, without harm, when the worker ends."""
+    """All that outlives a request; lost, without harm, when the worker ends.
 
-    def __init__(self, *, device: torch.device, threads: int, roots: Sequence[Path]) -> None:
+    `decoders` is the number of decoder processes; None: as many as there are cores.
+    """
+
+    def __init__(
+        self, *, device: torch.device, threads: int, roots: Sequence[Path], decoders: int | None = None
+    ) -> None:
         self.device = device
         self.threads = threads
         self.roots = tuple(roots)
         self.tensors = TensorHolder()
         self.connectors: Holder[HeldConnector] = Holder("connector")
+        self.encoders = EncoderCache(device)
+        self.decoders = DecoderPool(decoders if decoders is not None else available_cores())
         self.stopping = threading.Event()
+
+    def close(self) -> None:
+        """Ends the decoder processes; the last thing to be done."""
+        self.stopping.set()
+        self.decoders.close()
 
     def path(self, text: str, *, field: str) -> Path:
         """The resolved path, which must lie below one of the roots, links included.
@@ -59,6 +74,21 @@ class WorkerState:
         if not given.is_absolute() or not any(root in resolved.parents for root in self.roots):
             raise refusal
         return resolved
+
+
+def available_cores() -> int:
+    """Cores that this process may use, by its affinity and its control group; at least 1."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        # No control group, or none with a limit.
+        pass
+    return max(1, cores)
 
 
 def resolve_device(name: str) -> torch.device:

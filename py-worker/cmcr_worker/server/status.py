@@ -66,7 +66,7 @@ def as_worker_error(error: Exception) -> WorkerError:
     """Every exception as a WorkerError: those of memory and disk by their kind, the rest INTERNAL."""
     if isinstance(error, WorkerError):
         return error
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _is_cpu_allocation(error):
+    if is_out_of_memory(error):
         what = _without_folders(error) or "allocation failed"
         return WorkerError(
             Reason.OUT_OF_MEMORY,
@@ -115,9 +115,14 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     raise AssertionError
 
 
-def _is_cpu_allocation(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device, or the CPU, has no memory left for what was asked of it."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # The CPU's allocator raises a plain RuntimeError, and so do NVIDIA's libraries for their own work space.
+    return isinstance(error, RuntimeError) and any(
+        mark in str(error) for mark in ("DefaultCPUAllocator", "STATUS_ALLOC_FAILED", "CUDA out of memory")
+    )
 
 
 def _without_folders(error: Exception) -> str:

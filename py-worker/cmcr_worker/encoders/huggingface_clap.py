@@ -29,7 +29,7 @@ NAME = "huggingface-clap"
 REVISION = "1"
 """Changes whenever preparation or forward pass change their results."""
 
-# Once saved with the weights, and counted anew by the network since transformers 4.31.
+# Saved with the weights by some versions of transformers and not by others, and the same in every model.
 _COUNTED = ("text_model.embeddings.position_ids", "text_model.embeddings.token_type_ids")
 
 
@@ -59,7 +59,9 @@ class HuggingFaceClapProvider:
         import_torchvision()
         from transformers import ClapModel
 
-        network = load_model(ClapModel, found.folder, found.config, torch.float32, heads=_COUNTED)
+        network = load_model(
+            ClapModel, found.folder, found.config, torch.float32, unused=_COUNTED, heads=_COUNTED
+        )
         tokenizer = load_tokenizer(found.folder)
         check_tokenizer(tokenizer, found.config.text_config, f"of {found.folder.origin}")
         return ClapEncoder(network, found.sound, tokenizer, found.described, device, found.dtype)

@@ -15,6 +15,7 @@ from encoder_checks import (
     refused,
 )
 from hashed_values import noise
+from safetensors.torch import load_file, save_file
 from tiny_clap import TEXTS, ClapModel, clips, write_clap, write_tokenizer
 from tiny_huggingface import edit_json
 
@@ -275,6 +276,19 @@ def test_weights_that_are_not_the_models(tmp_path: Path, folders: dict[bool, Pat
     weights = (folders[True] / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights)
     refused(Reason.SHAPE_MISMATCH, lambda: load(folder), "audio_model.audio_encoder.patch_embed.fusion_model")
+
+
+def test_positions_may_be_in_the_file_or_not(tmp_path: Path, folders: dict[bool, Path]) -> None:
+    folder = write_clap(tmp_path, fusion=True)
+    weights = load_file(folder / "model.safetensors")
+    counted = [name for name in weights if name.endswith(("position_ids", "token_type_ids"))]
+    assert len(counted) == 2
+    for name in counted:
+        del weights[name]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    for modality, items in (("audio", CLIPS[:2]), ("text", TEXTS)):
+        expected = encode(load(folders[True]), modality, items)
+        torch.testing.assert_close(encode(load(folder), modality, items), expected, atol=0, rtol=0)
 
 
 def test_tokenizers_that_are_not_the_models(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cmcr_worker.encoders.huggingface_text import HuggingFaceTextProvider
 from cmcr_worker.encoders.laion_clap import LaionClapProvider
 from cmcr_worker.encoders.open_clip_provider import OpenClipProvider
 from cmcr_worker.encoders.protocol import EncoderProvider
+from cmcr_worker.encoders.python_provider import PythonProvider
 from cmcr_worker.encoders.ulip.provider import UlipProvider
 from cmcr_worker.registry import lookup
 
@@ -24,6 +25,7 @@ PROVIDERS: Mapping[str, EncoderProvider] = MappingProxyType(
         "huggingface-text": HuggingFaceTextProvider(),
         "laion-clap": LaionClapProvider(),
         "open-clip": OpenClipProvider(),
+        "python": PythonProvider(),
         "ulip": UlipProvider(),
     }
 )

@@ -5,6 +5,7 @@ import { builtin } from "./builtin.js";
 import { huggingfaceClap } from "./huggingfaceClap.js";
 import { laionClap } from "./laionClap.js";
 import { precomputed } from "./precomputed.js";
+import { ulip } from "./ulip.js";
 
 /** Every provider of spaces. A new one is a file and a line here. */
 const PROVIDERS = [
@@ -12,6 +13,7 @@ const PROVIDERS = [
   builtin,
   huggingfaceClap,
   laionClap,
+  ulip,
 ] as const;
 
 export const providers = indexByName("provider", PROVIDERS);

@@ -117,7 +117,7 @@ def _in_unit_sphere(xyz: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _content_seed(points: npt.NDArray[np.float32], seed: int) -> int:
     digest = hashlib.sha256(np.ascontiguousarray(points, "<f4").data)
-    digest.update(seed.to_bytes(8, "little"))
+    digest.update(str(seed).encode())
     return int.from_bytes(digest.digest()[:8], "little")
 
 

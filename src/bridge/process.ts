@@ -16,6 +16,8 @@ export interface WorkerProcessOptions {
   readonly packageFolder: string;
   readonly device: string;
   readonly threads: number;
+  /** Processes that decode items; the worker starts as many as there are cores where none are named. */
+  readonly decoders?: number | null;
   /** Folders below which the worker may read and write. */
   readonly roots: readonly string[];
   /** Each line that the worker prints, for the log. */
@@ -167,6 +169,7 @@ function start(address: string, options: WorkerProcessOptions) {
       `--listen=${address}`,
       `--device=${options.device}`,
       `--threads=${options.threads}`,
+      ...(options.decoders == null ? [] : [`--decoders=${options.decoders}`]),
       ...options.roots.map((root) => `--root=${root}`),
       "--exit-with-stdin",
     ],

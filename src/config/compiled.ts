@@ -25,6 +25,8 @@ export interface CompiledWorker {
   readonly device: string;
   /** Threads torch uses for one operation. */
   readonly threads: number;
+  /** Processes that decode images, sounds and clouds. Null: as many as the worker's machine has cores. */
+  readonly decoders: number | null;
   /** Null: a worker process of our own. Else `unix:/path` or `host:port`. */
   readonly address: string | null;
 }

@@ -17,6 +17,7 @@ export interface WorkerRequest {
   readonly root?: string | readonly string[] | undefined;
   readonly device: string;
   readonly threads: string;
+  readonly decoders?: string | undefined;
   readonly address?: string | undefined;
   readonly json: boolean;
 }
@@ -55,6 +56,7 @@ async function start(request: WorkerRequest, signal: AbortSignal, say: Say): Pro
     packageFolder: environment.root,
     device,
     threads,
+    decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders),
     roots: roots.map((root) => resolve(root)),
     onLine: say,
     ...listen,
@@ -74,7 +76,7 @@ async function start(request: WorkerRequest, signal: AbortSignal, say: Say): Pro
 async function info(request: WorkerRequest, signal: AbortSignal, say: Say): Promise<void> {
   const worker =
     request.address === undefined
-      ? await openWorker({ settings: { device: deviceArgument("device", request.device), threads: countArgument("threads", request.threads), address: null }, roots: [], signal })
+      ? await openWorker({ settings: { device: deviceArgument("device", request.device), threads: countArgument("threads", request.threads), decoders: null, address: null }, roots: [], signal })
       : await Worker.connect(addressArgument("address", request.address), signal);
   try {
     const health = await worker.health();

@@ -26,6 +26,7 @@ export async function openWorker({ settings, roots, signal, onLine }: StartOptio
     packageFolder: environment.root,
     device: settings.device,
     threads: settings.threads,
+    decoders: settings.decoders,
     roots: [...new Set(roots)],
     signal,
     ...(onLine === undefined ? {} : { onLine }),

@@ -60,8 +60,10 @@ describe("a worker that cannot be started", () => {
   });
 
   it("for arguments that it refuses gives the refusal alone", async () => {
-    const error = await failureOf(Worker.start(await workerOptions({ threads: 0 })));
-    expect(error).toMatchObject({ code: 4, reason: "WORKER_NOT_STARTED", message: "the worker cannot start: --threads must be at least 1" });
+    for (const name of ["threads", "decoders"]) {
+      const error = await failureOf(Worker.start(await workerOptions({ [name]: 0 })));
+      expect(error).toMatchObject({ code: 4, reason: "WORKER_NOT_STARTED", message: `the worker cannot start: --${name} must be at least 1` });
+    }
   });
 
   it("quotes the last five lines of many, from both streams", async () => {

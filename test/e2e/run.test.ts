@@ -49,7 +49,7 @@ describe("a run", () => {
       version: 1,
       name: "tiny",
       seed: 3,
-      worker: { device: "cpu", threads: 1, address: null },
+      worker: { device: "cpu", threads: 1, decoders: null, address: null },
       connect: { lastBatch: "drop", projector: { dim: null, initialization: "default", batchNorm: "together" }, optimizer: { betas: [0.9, 0.999], epsilon: 1e-8 } },
     });
   });

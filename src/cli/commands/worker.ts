@@ -18,6 +18,7 @@ export const worker = command({
       .option("root", { type: "string", array: true, nargs: 1, describe: "start: a folder it may read and write below (repeatable)" })
       .option("device", { type: "string", requiresArg: true, default: "auto", describe: "start, info: auto, cpu, cuda or cuda:N" })
       .option("threads", { type: "string", requiresArg: true, default: "1", describe: "start, info: threads for one operation of torch" })
+      .option("decoders", { type: "string", requiresArg: true, describe: "start: processes that decode images, sounds and clouds; as many as there are cores unless given" })
       .option("address", { type: "string", describe: "info: the worker to ask; one is started for it unless given" })
       .option("json", { type: "boolean", default: false, describe: "Answer as JSON" }),
   handler: async (argv) => {

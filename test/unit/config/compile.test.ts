@@ -22,7 +22,7 @@ describe("the compiled experiment", () => {
       version: 1,
       name: "least",
       seed: 0,
-      worker: { device: "auto", threads: 1, address: null },
+      worker: { device: "auto", threads: 1, decoders: null, address: null },
       spaces: { a: { name: "a", provider: "precomputed" }, b: { name: "b", provider: "precomputed" } },
       data: {
         both: { name: "both", modality: "text", source: null, embeddings: { a: "/study/a.npy", b: "/study/b.npy" }, labels: null },

@@ -332,7 +332,7 @@ export const CASES: readonly Case[] = [
     reason: "IMPOSSIBLE_VALUE",
     path: "worker.device",
     message:
-      "digits.yaml:4:19 worker.device: expected no such field beside address, found cpu. A worker that runs already was started with a device and threads of its own.",
+      "digits.yaml:4:19 worker.device: expected no such field beside address, found cpu. A worker that runs already was started with a device, threads and decoders of its own.",
   },
   {
     what: "another version",

@@ -21,7 +21,11 @@ _CHANNELS = 4
 
 
 class ClapEncoder:
-    """A CLAP that embeds sounds and, where it has a tokenizer, texts."""
+    """A CLAP that embeds sounds and, where it has a tokenizer, texts.
+
+    In place of a tokenizer it may be given the error that there is none, which is raised for texts, or None,
+    for an encoder that embeds sounds alone.
+    """
 
     def __init__(
         self,
@@ -77,10 +81,16 @@ class ClapEncoder:
         return self._described.compute_dtype
 
     def preparation(self, modality: str) -> Preparation:
-        """What is done to an item of that modality before `embed`. Raises UNKNOWN_NAME for another one."""
+        """What is done to an item of that modality before `embed`.
+
+        Raises:
+            WorkerError: UNKNOWN_NAME for another modality; the reason why there is no tokenizer, for texts.
+        """
         found = self._preparations.get(modality)
         if found is None:
             raise unknown_name("modality of this CLAP", modality, self._preparations)
+        if modality == "text" and isinstance(self._tokenizer, WorkerError):
+            raise self._tokenizer
         return found
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:

@@ -41,6 +41,8 @@ MODELS: Mapping[str, str] = {
 """The published checkpoints, without `.pt`, and what each is. C-MCR used 630k-fusion-best."""
 
 NO_TOKENIZER = "none"
+DEFAULT_TOKENIZER = "roberta-base"
+"""What CLAP was trained with. Where it is not to be had, sounds are embedded all the same."""
 
 
 class LaionClapProvider:
@@ -68,10 +70,10 @@ class LaionClapProvider:
         """The encoder, ready on that device. Raises as `describe` does."""
         found = _Checkpoint(model, checkpoint, options)
         network = _network(found)
-        tokenizer = None
-        if found.tokenizer is not None:
-            tokenizer = load_tokenizer(found.tokenizer)
-            check_tokenizer(tokenizer, network.config.text_config, found.tokenizer.origin)
+        tokenizer: Any = found.tokenizer
+        if isinstance(tokenizer, ModelFolder):
+            origin, tokenizer = tokenizer.origin, load_tokenizer(tokenizer)
+            check_tokenizer(tokenizer, network.config.text_config, origin)
         return ClapEncoder(network, found.sound, tokenizer, found.described, device, found.dtype)
 
 
@@ -81,7 +83,7 @@ class _Checkpoint:
     def __init__(self, model: str, checkpoint: Path | None, options: Mapping[str, object]) -> None:
         given = Options(NAME, options)
         revision, self.dtype = given.text("revision", "main"), given.dtype()
-        tokenizer, crop_seed = given.text("tokenizer", "roberta-base"), given.whole("cropSeed", 0)
+        tokenizer, crop_seed = given.text("tokenizer", DEFAULT_TOKENIZER), given.whole("cropSeed", 0)
         given.finish()
         self.path = _file(model, checkpoint, revision)
         self.layout = clap_layout(read_layout(self.path).state, str(self.path))
@@ -104,7 +106,8 @@ class _Checkpoint:
         preprocessing: dict[str, object] = {"audio": {**self.sound.as_json(), "model": self.layout.name}}
         self.tokenizer = _tokenizer_folder(tokenizer)
         if self.tokenizer is not None:
-            known = self.tokenizer.sha256(TOKENIZER_PATTERNS)
+            folder = self.tokenizer if isinstance(self.tokenizer, ModelFolder) else None
+            known = folder.sha256(TOKENIZER_PATTERNS) if folder else None
             preprocessing["text"] = {"tokens": MAX_TOKENS, "tokenizer": known}
         self.described = EncoderDescription(
             dimension=self.layout.dimension,
@@ -132,7 +135,9 @@ def _file(model: str, checkpoint: Path | None, revision: str) -> Path:
     return model_folder(NAME, REPOSITORY, None, revision, [name]).file(name)
 
 
-def _tokenizer_folder(option: str) -> ModelFolder | None:
+def _tokenizer_folder(option: str) -> ModelFolder | WorkerError | None:
+    """The tokenizer's folder; None where texts are not wanted. That the default one is not to be had is an
+    error for texts alone, and is returned."""
     if option == NO_TOKENIZER:
         return None
     patterns = [*TOKENIZER_PATTERNS, "config.json"]
@@ -147,6 +152,8 @@ def _tokenizer_folder(option: str) -> ModelFolder | None:
             "CLAP's texts need the tokenizer of roberta-base. Give its folder or hub id as the option "
             f"tokenizer, or {NO_TOKENIZER} to embed sounds alone."
         )
+        if option == DEFAULT_TOKENIZER:
+            return error
         raise
 
 

@@ -318,7 +318,23 @@ def test_tokenizers(files: dict[Any, Path], tmp_path: Path, monkeypatch: pytest.
     assert set(provider.describe("", files[True], {"tokenizer": "none"}).preprocessing) == {"audio"}
     missing = str(tmp_path / "none")
     refused(Reason.CHECKPOINT_MISSING, lambda: load(files, True, tokenizer=missing), missing, "roberta-base")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def offline(*_: object, **__: object) -> str:
+        raise OSError("offline")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    # The default tokenizer is missed by texts alone, another one by anybody.
+    default = provider.load("", files[True], {}, CPU)
+    assert default.modalities == {"audio", "text"}
+    expected = encode(alone, "audio", GOLDEN[:1])
+    torch.testing.assert_close(encode(default, "audio", GOLDEN[:1]), expected, atol=0, rtol=0)
+    refused(
+        Reason.CHECKPOINT_MISSING,
+        lambda: encode(default, "text", ["x"]),
+        "roberta-base at revision",
+        "offline",
+    )
+    refused(Reason.CHECKPOINT_MISSING, lambda: load(files, True, tokenizer="someone/else"), "someone/else")
     called: list[Any] = []
 
     def download(name: str, revision: str, allow_patterns: list[str]) -> str:

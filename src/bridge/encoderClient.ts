@@ -132,7 +132,7 @@ export class EncoderClient {
       async ({ rowsDone, failures, notes, shard }) => {
         for (const note of notes) answers.onNote(note);
         if (failures.length > 0) {
-          answers.onFailures(failures.map(({ item, reason, message }) => ({ item, reason: shortReason(reason), message })));
+          await answers.onFailures(failures.map(({ item, reason, message }) => ({ item, reason: shortReason(reason), message })));
         }
         answers.onProgress(rowsDone);
         if (shard === undefined) return;

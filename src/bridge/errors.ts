@@ -57,9 +57,9 @@ export class WorkerLostError extends CmcrError {
 /** Thrown when the user interrupts: exit 130. */
 export class InterruptedError extends CmcrError {
   override readonly name = "InterruptedError";
-  /** `run` is the folder of the run that was interrupted, if it was one. */
-  constructor(run?: string) {
-    super(run === undefined ? "interrupted" : `interrupted; go on with: cmcr run --resume ${run}`, {
+  /** `run` is the folder of the run that was interrupted, if it was one; `how` tells how else to go on. */
+  constructor(run?: string, how = run === undefined ? "" : `go on with: cmcr run --resume ${run}`) {
+    super(how === "" ? "interrupted" : `interrupted; ${how}`, {
       code: EXIT.interrupted,
       reason: "INTERRUPTED",
       ...(run === undefined ? {} : { path: run }),

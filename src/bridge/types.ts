@@ -138,7 +138,7 @@ export interface FinishedShard {
 export interface ShardAnswers {
   /** Items that are done, those that failed among them. */
   readonly onProgress: (done: number) => void;
-  readonly onFailures: (failures: readonly FailedItem[]) => void;
+  readonly onFailures: (failures: readonly FailedItem[]) => void | Promise<void>;
   /** Once for each shard, in order. */
   readonly onShard: (shard: FinishedShard) => void | Promise<void>;
   /** What a user should know, such as that batches were halved. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
-import { MODALITIES, type CompiledCollection } from "./compiled.js";
-import { nameField, pathField } from "./fields.js";
+import { MODALITIES, type CompiledCollection, type CompiledLimits } from "./compiled.js";
+import { countField, nameField, pathField, positiveField } from "./fields.js";
 import type { ResolvePath } from "./providers/definition.js";
 import { sources, sourceSchema } from "./sources/registry.js";
 
@@ -10,9 +10,36 @@ const EMBEDDING_FILES = [".npy", ".safetensors"];
 const labelsSchema = z
   .union([
     pathField("A .npy file of integers, one for each item.", [".npy"]),
-    z.strictObject({ attribute: z.string().describe("An attribute of the generator's items, such as shape.") }),
+    z.strictObject({ attribute: z.string().describe("An attribute of the source's items, such as class; its values, sorted, are numbered from 0.") }),
   ])
-  .describe("What each item is: a .npy file of integers (n,), or { attribute: NAME } of generated items.");
+  .describe("What each item is: a .npy file of integers (n,), one for each item of the source; or { attribute: NAME } of the source's items.");
+
+/** Percent of a collection's items that may be unreadable before its encoding fails. */
+export const DEFAULT_UNREADABLE_LIMIT = 5;
+
+const percent = "expected a percentage from 0 to 100";
+
+const unreadableSchema = z
+  .strictObject({
+    action: z.enum(["skip", "fail"]).default("skip").describe("skip: leave such an item out and list it in skipped.jsonl; fail: end at the first one."),
+    limit: z
+      .number({ error: percent })
+      .min(0, { error: percent })
+      .max(100, { error: percent })
+      .default(DEFAULT_UNREADABLE_LIMIT)
+      .describe("Percent of the collection's items that may be left out; beyond it the stage fails, and what was encoded is kept."),
+  })
+  .describe("What becomes of items that cannot be read.");
+
+const limitsSchema = z
+  .strictObject({
+    bytes: countField("Bytes of the encoded item.", 1).optional(),
+    pixels: countField("Width times height of an image or a frame.", 1).optional(),
+    seconds: positiveField("Length of a sound or a video.").optional(),
+    points: countField("Points of a cloud, or vertices of a mesh.", 1).optional(),
+    workSeconds: positiveField("Time that decoding and preprocessing may take.").optional(),
+  })
+  .describe("What one item may ask for before it counts as unreadable; the worker has generous limits of its own.");
 
 /** What a user writes below `data.NAME`: items of one modality, to be encoded or with embeddings given. */
 export const collectionSchema = z
@@ -27,6 +54,8 @@ export const collectionSchema = z
       .default({})
       .describe("Embeddings that are given, so not encoded: a file for each space."),
     labels: labelsSchema.optional(),
+    unreadable: unreadableSchema.prefault({}),
+    limits: limitsSchema.optional(),
   })
   .refine((collection) => collection.source !== undefined || Object.keys(collection.embeddings).length > 0, {
     error: "expected embeddings or a source",
@@ -49,5 +78,11 @@ export function compileCollection(user: UserCollection, name: string, resolve: R
         : typeof labels === "string"
           ? { kind: "file", path: resolve(labels) }
           : { kind: "attribute", attribute: labels.attribute },
+    unreadable: user.unreadable,
+    limits: user.limits === undefined ? null : compileLimits(user.limits),
   };
+}
+
+function compileLimits({ bytes, pixels, seconds, points, workSeconds }: z.output<typeof limitsSchema>): CompiledLimits {
+  return { bytes: bytes ?? null, pixels: pixels ?? null, seconds: seconds ?? null, points: points ?? null, workSeconds: workSeconds ?? null };
 }

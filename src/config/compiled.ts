@@ -59,6 +59,23 @@ export type CompiledLabels =
   /** An attribute of the source's items, such as `class`. */
   | { readonly kind: "attribute"; readonly attribute: string };
 
+/** What becomes of items that cannot be read. */
+export interface CompiledUnreadable {
+  /** `skip`: they are left out and listed, up to the limit. `fail`: the first one ends the run. */
+  readonly action: "skip" | "fail";
+  /** In percent of the collection's items. */
+  readonly limit: number;
+}
+
+/** What one item may ask for before it counts as unreadable; null: no limit beyond the worker's own. */
+export interface CompiledLimits {
+  readonly bytes: number | null;
+  readonly pixels: number | null;
+  readonly seconds: number | null;
+  readonly points: number | null;
+  readonly workSeconds: number | null;
+}
+
 export interface CompiledCollection {
   readonly name: string;
   readonly modality: Modality;
@@ -66,6 +83,9 @@ export interface CompiledCollection {
   /** Space name to absolute path, for embeddings that are given. */
   readonly embeddings: Readonly<Record<string, string>>;
   readonly labels: CompiledLabels | null;
+  readonly unreadable: CompiledUnreadable;
+  /** Null: none was given. */
+  readonly limits: CompiledLimits | null;
 }
 
 export type CompiledLayer =

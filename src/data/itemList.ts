@@ -75,11 +75,20 @@ export function* cut({ from, to }: ItemRange, size: number): Generator<ItemRange
   for (let start = from; start < to; start += size) yield { from: start, to: Math.min(to, start + size) };
 }
 
+/** Items that lie closer are read in one go. */
+const NEAR = 2048;
+
 /** Who the items with these numbers are, in the order of the numbers, which must ascend. */
 export async function describeItems(list: ItemList, items: readonly number[]): Promise<readonly ItemInfo[]> {
   const found: ItemInfo[] = [];
-  for (const item of items) {
-    for await (const block of list.describe({ from: item, to: item + 1 })) found.push(...block);
+  for (let start = 0; start < items.length; ) {
+    let end = start + 1;
+    while (end < items.length && (items[end] ?? 0) - (items[end - 1] ?? 0) < NEAR) end += 1;
+    const wanted = new Set(items.slice(start, end));
+    for await (const block of list.describe({ from: items[start] ?? 0, to: (items[end - 1] ?? 0) + 1 })) {
+      found.push(...block.filter(({ item }) => wanted.has(item)));
+    }
+    start = end;
   }
   return found;
 }

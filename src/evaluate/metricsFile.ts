@@ -27,6 +27,8 @@ export interface TaskMetrics {
   readonly gallery: number;
   /** Of those, how many have no relevant item, and so count in no metric. */
   readonly leftOut: { readonly queries: number; readonly gallery: number };
+  /** Items that could not be read, and so are not even rows; absent where every one could. */
+  readonly unreadable?: { readonly queries: number; readonly gallery: number };
   readonly results: MethodEstimates;
   /** Retrieval with the gallery as queries. */
   readonly reverse?: MethodEstimates;

@@ -71,6 +71,29 @@ export function relevanceFromLists(lists: unknown, queries: number, gallery: num
   return compress(rows, gallery, place);
 }
 
+/**
+ * The same pairs among the items that are left: `queries` and `gallery` hold, ascending, the
+ * numbers of those that are, and a pair of which one is missing goes.
+ */
+export function restrictRelevance(relevance: Relevance, queries: Uint32Array, gallery: Uint32Array): Relevance {
+  if (queries.length === relevance.queries && gallery.length === relevance.gallery) return relevance;
+  const rowOf = new Int32Array(relevance.gallery).fill(-1);
+  gallery.forEach((item, row) => {
+    rowOf[item] = row;
+  });
+  const offsets = new Uint32Array(queries.length + 1);
+  const columns = new Uint32Array(relevance.columns.length);
+  let end = 0;
+  queries.forEach((item, row) => {
+    for (let k = relevance.offsets[item] ?? 0; k < (relevance.offsets[item + 1] ?? 0); k += 1) {
+      const column = rowOf[relevance.columns[k] ?? 0] ?? -1;
+      if (column >= 0) columns[end++] = column;
+    }
+    offsets[row + 1] = end;
+  });
+  return { offsets, columns: columns.slice(0, end), queries: queries.length, gallery: gallery.length };
+}
+
 /** The same pairs the other way round: which queries are relevant to each gallery item. */
 export function reverseRelevance({ offsets, columns, queries, gallery }: Relevance): Relevance {
   const reversed = new Uint32Array(gallery + 1);

@@ -1,12 +1,15 @@
 import type { Worker } from "../bridge/worker.js";
 import type { RemoteTensor } from "../bridge/types.js";
 import type { CompiledExperiment } from "../config/compiled.js";
+import { allItems, type KeptItems } from "../data/keptItems.js";
 import { NpyFile } from "../data/npyFile.js";
 import { dataError } from "../errors.js";
 import type { Json } from "../store/checksums.js";
 import type { PendingFolder } from "../store/pendingFolder.js";
-import type { Store, StoreEntry } from "../store/store.js";
+import type { DamagedEntry, Store, StoreEntry } from "../store/store.js";
 import { ProgressMeter, type Reporter, type Stage } from "./events.js";
+import type { ItemLists } from "./itemLists.js";
+import type { SkippedList } from "./skippedList.js";
 
 /** What a stage has to work with. */
 export interface RunContext {
@@ -19,6 +22,10 @@ export interface RunContext {
   readonly fresh: boolean;
   /** What was made or taken, for the manifest. */
   readonly records: OutputRecord[];
+  /** The items of the experiment's collections. */
+  readonly lists: ItemLists;
+  /** The items that could not be read, for the run's folder. */
+  readonly skipped: SkippedList;
 }
 
 /** One output of a stage, as the manifest lists it. */
@@ -40,12 +47,21 @@ export interface StoredMatrix {
   readonly sha256: string;
   readonly rows: number;
   readonly dim: number;
-  /** Items' names, or null where their number says all. */
   readonly entry: StoreEntry;
+  /** Which of its collection's items the rows are. */
+  readonly kept: KeptItems;
 }
 
 /** Name of the matrix in its entry. */
 export const EMBEDDINGS = "embeddings.npy";
+
+/** The sole right to work on an output. */
+export interface OutputClaim {
+  /** Whether another process had it until now, and may have made the output. */
+  readonly waited: boolean;
+  /** Gives it up; `whole`: the output is in the store. */
+  end(whole: boolean): Promise<void>;
+}
 
 interface OutputSpec {
   readonly stage: Stage;
@@ -53,6 +69,10 @@ interface OutputSpec {
   readonly output: string;
   readonly unit: string;
   readonly inputs: Json;
+  /** Waits until nobody else makes this output; where it is left out, two may make it at the same time. */
+  readonly claim?: () => Promise<OutputClaim>;
+  /** Rejects when the inputs turn out to be others, before an output of the store is taken. */
+  readonly confirm?: () => Promise<void>;
   /** Writes the files into the pending folder; returns their names and what there is to know of them. */
   readonly make: (
     pending: PendingFolder,
@@ -62,20 +82,20 @@ interface OutputSpec {
 
 /** Takes an output from the store, or makes it there. A damaged one is reported and made again. */
 export async function produce(context: RunContext, spec: OutputSpec): Promise<StoreEntry> {
-  const { store, signal, report } = context;
+  const { signal, report } = context;
   const started = performance.now();
   signal.throwIfAborted();
-  const found = context.fresh
-    ? null
-    : await store.find(
-        spec.stage,
-        spec.inputs,
-        ({ folder, problem }) => {
-          report({ event: "warning", message: `${folder} is damaged (${problem}); it is made again` });
-        },
-        signal,
-      );
-  const entry = found ?? (await make(context, spec));
+  let found = await find(context, spec);
+  let entry = found;
+  if (entry === null) {
+    const claim = await spec.claim?.();
+    try {
+      if (claim?.waited === true) found = await find(context, spec);
+      entry = found ?? (await make(context, spec));
+    } finally {
+      await claim?.end(entry !== null);
+    }
+  }
   const seconds = (performance.now() - started) / 1000;
   report({ event: "output", stage: spec.stage, output: spec.output, fromStore: found !== null, seconds });
   context.records.push({
@@ -90,6 +110,16 @@ export async function produce(context: RunContext, spec: OutputSpec): Promise<St
   return entry;
 }
 
+async function find({ store, fresh, report, signal }: RunContext, { stage, inputs, confirm }: OutputSpec): Promise<StoreEntry | null> {
+  if (fresh) return null;
+  const onDamaged = ({ folder, problem }: DamagedEntry): void => {
+    report({ event: "warning", message: `${folder} is damaged (${problem}); it is made again` });
+  };
+  const found = await store.find(stage, inputs, onDamaged, signal);
+  if (found !== null) await confirm?.();
+  return found;
+}
+
 async function make({ store, signal, report }: RunContext, spec: OutputSpec): Promise<StoreEntry> {
   const pending = await store.begin();
   try {
@@ -102,14 +132,14 @@ async function make({ store, signal, report }: RunContext, spec: OutputSpec): Pr
   }
 }
 
-/** The matrix of an entry whose facts have its rows and dimension. */
-export function storedMatrix(entry: StoreEntry): StoredMatrix {
+/** The matrix of an entry whose facts have its rows and dimension; the rows are all items unless others are given. */
+export function storedMatrix(entry: StoreEntry, kept?: KeptItems): StoredMatrix {
   const { rows, dim } = entry.manifest.facts;
   const file = entry.manifest.files[EMBEDDINGS];
   if (typeof rows !== "number" || typeof dim !== "number" || file === undefined) {
     throw dataError(`${entry.folder} does not describe its matrix. Remove it; it is made again.`, { reason: "CORRUPT", path: entry.folder });
   }
-  return { path: entry.path(EMBEDDINGS), sha256: file.sha256, rows, dim, entry };
+  return { path: entry.path(EMBEDDINGS), sha256: file.sha256, rows, dim, entry, kept: kept ?? allItems(rows) };
 }
 
 /** Puts a matrix of the worker into a file: written by the worker itself, or sent over the wire. */

@@ -1,15 +1,25 @@
-import { rename, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 
-import { type CompiledSource, MODALITIES, type Modality } from "../config/compiled.js";
-import { listItems } from "../data/sources/registry.js";
-import { dataError } from "../errors.js";
+import { InterruptedError, WorkerLostError } from "../bridge/errors.js";
+import type { Worker } from "../bridge/worker.js";
+import { type CompiledSource, type CompiledUnreadable, MODALITIES, type Modality } from "../config/compiled.js";
+import { DEFAULT_UNREADABLE_LIMIT } from "../config/collection.js";
+import { sourceRoots } from "../config/sourceInputs.js";
+import type { ItemList } from "../data/itemList.js";
+import { listItems } from "../data/listItems.js";
+import { dataError, usageError } from "../errors.js";
 import { writeFileWhole } from "../store/files.js";
-import { PendingFolder } from "../store/pendingFolder.js";
+import { PartialOutput, type SkippedItem } from "../store/partial.js";
+import { entryKey, PendingFolder } from "../store/pendingFolder.js";
 import { badArgument, countArgument, deviceArgument } from "./arguments.js";
-import { EMBEDDINGS, receiveAt } from "./context.js";
+import { encoderFromArguments } from "./encoderArguments.js";
+import { type EncodeJob, encodeInputs, encodeItems } from "./encodeItems.js";
+import { StaleItemsError } from "./encodeShards.js";
 import { ProgressMeter, type Reporter } from "./events.js";
-import { NAMES } from "./stages/encode.js";
+import { listingReports } from "./itemLists.js";
+import { refuseExisting } from "./newFile.js";
+import { encoderSpec } from "./stages/encodeCollection.js";
 import { openWorker } from "./workers.js";
 
 /** The arguments of `cmcr encode`, as typed. */
@@ -20,67 +30,181 @@ export interface EncodeRequest {
   readonly input: string;
   readonly out: string;
   readonly checkpoint?: string | undefined;
-  readonly batchSize: string;
+  readonly batchSize?: string | undefined;
+  readonly dtype?: string | undefined;
+  readonly option: readonly string[];
+  readonly unreadable: string;
+  readonly unreadableLimit?: string | undefined;
   readonly device: string;
   readonly threads: string;
+  readonly decoders?: string | undefined;
+}
+
+interface Surroundings {
+  readonly signal: AbortSignal;
+  readonly report: Reporter;
 }
 
 /**
- * Embeds a folder or a list into a folder of the store's layout: embeddings.npy,
- * names.json and entry.json with checksums. The folder appears whole or not at all.
+ * Embeds a folder, a list, a table or a tar into a folder of the store's layout: embeddings.npy,
+ * the items' ids and entry.json with checksums. The folder appears whole or not at all. What is
+ * finished when it is interrupted lies beside it, and the same command goes on from there.
  */
-export async function encodeInput(request: EncodeRequest, { signal, report }: { readonly signal: AbortSignal; readonly report: Reporter }): Promise<void> {
+export async function encodeInput(request: EncodeRequest, { signal, report }: Surroundings): Promise<void> {
   const modality = MODALITIES.find((name) => name === request.modality);
   if (modality === undefined) throw badArgument("modality", `expected one of ${MODALITIES.join(", ")}; found "${request.modality}"`);
-  const batchSize = countArgument("batch-size", request.batchSize);
+  const policy = policyOf(request);
   const threads = countArgument("threads", request.threads);
   const device = deviceArgument("device", request.device);
-  if (request.encoder === "builtin" && request.model === undefined) throw badArgument("model", "the provider builtin needs one, such as scenes-image-text");
+  const encoder = encoderFromArguments(request, (path) => resolve(path));
   const started = performance.now();
   const input = resolve(request.input);
   const out = resolve(request.out);
-  await refuseExisting(out);
+  await refuseExisting("out", out);
   const source = await sourceOf(input, modality);
-  const checkpoint = request.checkpoint === undefined ? null : resolve(request.checkpoint);
-  // Before a worker is started, which takes longer than to find that there is nothing to embed.
-  const items = await listItems(source, { modality, place: request.input, describeGenerated: neverGenerated, signal });
-  const pending = await PendingFolder.beside(out);
-  const worker = await openWorker({
-    settings: { device, threads, address: null },
-    roots: [pending.path, source.type === "folder" ? input : dirname(input), ...(checkpoint === null ? [] : [dirname(checkpoint)])],
-    signal,
-  }).catch(async (error: unknown) => {
-    await pending.discard();
-    throw error;
-  });
+  const work = new WorkFolder(out);
+  await work.make();
+  let worker: Worker | undefined;
+  let items: ItemList | undefined;
   try {
-    const spec = { provider: request.encoder, model: request.model ?? "", checkpoint, options: {} };
-    const encoder = await worker.encoders.describe(spec);
-    const meter = new ProgressMeter(report, "encode", basename(input), `${modality}s`);
-    const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
-      worker.encoders.encode(spec, modality, items.count, items.batches(batchSize), target, (done, total) => {
-        meter.update(done, total);
-      }),
-    );
-    await writeFileWhole(pending.file(NAMES), `${JSON.stringify(items.names)}\n`);
-    await pending.describe("encode", { provider: spec.provider, model: spec.model, ...encoder, modalities: [...encoder.modalities], modality, items: items.identity }, [EMBEDDINGS, NAMES], {
-      rows: tensor.rows,
-      dim: tensor.dim,
-      dtype: "float32",
-    });
-    await rename(pending.path, out);
-    const seconds = (performance.now() - started) / 1000;
-    report({ event: "output", stage: "encode", output: `${tensor.rows} ${modality}s, ${tensor.dim} dimensions`, fromStore: false, seconds });
-    report({ event: "done", run: basename(out), folder: out, seconds });
+    const list = (anew: boolean): Promise<ItemList> =>
+      listItems(
+        source,
+        { modality, place: request.input, manifests: work.manifests, describeGenerated: neverGenerated, signal, ...listingReports(report, basename(input), `${modality}s`) },
+        { anew },
+      );
+    // Before a worker is started, which takes longer than to find that there is nothing to embed.
+    items = await list(false);
+    const roots = [work.path, ...sourceRoots(source), ...items.roots, ...(encoder.checkpoint === null ? [] : [dirname(encoder.checkpoint)])];
+    worker = await openWorker({ settings: { device, threads, decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders), address: null }, roots, signal });
+    const rules = { policy, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, name: basename(input) };
+    for (;;) {
+      try {
+        await encodeInto(out, work, { worker, items, rules, signal, report });
+        break;
+      } catch (error) {
+        if (!(error instanceof StaleItemsError)) throw error;
+        report({ event: "warning", message: `${basename(input)}: files have changed since they were listed; they are listed anew` });
+        await items.close();
+        items = await list(true);
+      }
+    }
+    report({ event: "done", run: basename(out), folder: out, seconds: (performance.now() - started) / 1000 });
+    await work.remove();
   } catch (error) {
-    await pending.discard();
-    throw error;
+    if (signal.aborted) throw new InterruptedError(undefined, "give the same command again to go on");
+    await work.removeUnlessWorth();
+    throw error instanceof WorkerLostError ? new WorkerLostError(`${error.message}\nGive the same command again to go on.`, error) : error;
   } finally {
-    await worker.close();
+    await items?.close();
+    await worker?.close();
   }
 }
 
-/** An input is a folder or a list: `sourceOf` makes no other source. */
+interface Encoding extends Surroundings {
+  readonly worker: Worker;
+  readonly items: ItemList;
+  readonly rules: Pick<EncodeJob, "policy" | "batchSize" | "spec" | "modality"> & { readonly name: string };
+}
+
+async function encodeInto(out: string, work: WorkFolder, { worker, items, rules, signal, report }: Encoding): Promise<void> {
+  const { name, ...own } = rules;
+  const encoder = await worker.encoders.describe(own.spec);
+  if (!encoder.modalities.includes(own.modality)) {
+    throw badArgument("modality", `the encoder embeds ${encoder.modalities.join(" and ")}; found "${own.modality}"`);
+  }
+  const job: EncodeJob = {
+    ...own,
+    worker,
+    items,
+    limits: null,
+    output: name,
+    field: own.policy.action === "fail" ? "--unreadable" : "--unreadable-limit",
+    list: work.list,
+    writeList: (skipped) => work.writeList(skipped),
+    report,
+  };
+  const inputs = encodeInputs(job, encoder);
+  const partial = await PartialOutput.open(work.shards, entryKey("encode", inputs), inputs, {
+    signal,
+    onWait: (pid) => {
+      report({ event: "warning", message: `${out} is being made by process ${pid}; waiting for it` });
+    },
+  });
+  const pending = await PendingFolder.in(work.path);
+  try {
+    // Whoever was at it until now may have finished.
+    await refuseExisting("out", out);
+    const began = performance.now();
+    const { files, facts } = await encodeItems(job, partial, pending, new ProgressMeter(report, "encode", name, `${own.modality}s`));
+    signal.throwIfAborted();
+    await pending.describe("encode", inputs, files, facts);
+    await rename(pending.path, out);
+    await partial.remove();
+    const { rows, dim, skipped } = facts;
+    const left = typeof skipped === "number" && skipped > 0 ? `, ${skipped} left out (${join(out, "skipped.jsonl")})` : "";
+    report({ event: "output", stage: "encode", output: `${JSON.stringify(rows)} ${own.modality}s, ${JSON.stringify(dim)} dimensions${left}`, fromStore: false, seconds: (performance.now() - began) / 1000 });
+  } catch (error) {
+    await pending.discard();
+    await partial.release();
+    throw error;
+  }
+}
+
+/** The folder beside the one that is made: what is finished so far, and the items' manifest. */
+class WorkFolder {
+  readonly path: string;
+  /** Lists the items that cannot be read, where they are too many for a result. */
+  readonly list: string;
+
+  constructor(private readonly out: string) {
+    this.path = join(dirname(out), `.${basename(out)}.partial`);
+    this.list = `${out}.skipped.jsonl`;
+  }
+
+  get manifests(): string {
+    return join(this.path, "manifests");
+  }
+
+  get shards(): string {
+    return join(this.path, "shards");
+  }
+
+  async make(): Promise<void> {
+    try {
+      await mkdir(this.path);
+    } catch (cause) {
+      if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return;
+      throw dataError(`${dirname(this.out)} is not a folder that can be written. Name another place with --out.`, { reason: "UNWRITABLE", path: this.out, cause });
+    }
+  }
+
+  async writeList(skipped: readonly SkippedItem[]): Promise<void> {
+    await writeFileWhole(this.list, skipped.map((item) => `${JSON.stringify(item)}\n`).join(""));
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+    await rm(this.list, { force: true });
+  }
+
+  /** Removes it when no shard is finished: the next attempt would find nothing in it. */
+  async removeUnlessWorth(): Promise<void> {
+    const shards = await readdir(this.shards).catch(() => []);
+    if (shards.length === 0) await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+function policyOf({ unreadable, unreadableLimit }: EncodeRequest): CompiledUnreadable {
+  if (unreadable !== "skip" && unreadable !== "fail") throw badArgument("unreadable", `expected skip or fail; found "${unreadable}"`);
+  if (unreadableLimit === undefined) return { action: unreadable, limit: DEFAULT_UNREADABLE_LIMIT };
+  const limit = Number(unreadableLimit);
+  if (unreadableLimit.trim() === "" || !(limit >= 0 && limit <= 100)) throw badArgument("unreadable-limit", `expected a percentage from 0 to 100; found "${unreadableLimit}"`);
+  if (unreadable === "fail") throw usageError("--unreadable-limit says nothing beside --unreadable fail. Leave one of them out.", { reason: "BAD_COMMAND_LINE", path: "--unreadable-limit" });
+  return { action: unreadable, limit };
+}
+
+/** An input is what lies on the disk: nothing that a worker makes. */
 function neverGenerated(): Promise<never> {
   return Promise.reject(new Error("an input is never generated"));
 }
@@ -92,12 +216,4 @@ async function sourceOf(input: string, modality: Modality): Promise<CompiledSour
   if (status.isDirectory()) return { type: "folder", path: input };
   if (modality === "text") return { type: "lines", path: input };
   throw badArgument("input", `expected a folder of ${modality} files; found the file ${input}`);
-}
-
-async function refuseExisting(out: string): Promise<void> {
-  const there = await stat(out).then(
-    () => true,
-    () => false,
-  );
-  if (there) throw badArgument("out", `${out} is there already, and is left as it is; name another folder`);
 }

@@ -10,7 +10,9 @@ import { Store } from "../store/store.js";
 import type { OutputRecord, RunContext } from "./context.js";
 import type { Reporter, Stage } from "./events.js";
 import { RUN_FILES, RunFolder } from "./folder.js";
+import { ItemLists } from "./itemLists.js";
 import { programVersion, type RunManifest, type StageRecord } from "./manifest.js";
+import { SkippedList } from "./skippedList.js";
 import { connectStage } from "./stages/connect.js";
 import { encodeStage, neededViews } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
@@ -58,6 +60,7 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
   const log: string[] = [];
   report({ event: "run", run: folder.name, folder: folder.path });
   let worker: Worker | undefined;
+  let lists: ItemLists | undefined;
   try {
     const store = await Store.open(storeRoot);
     worker = await openWorker({
@@ -76,7 +79,9 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
       pid: info.pid,
     });
     const records: OutputRecord[] = [];
-    const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records };
+    lists = new ItemLists({ manifests: store.manifests, worker, signal, report });
+    const skipped = new SkippedList(folder.file("skipped"));
+    const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records, lists, skipped };
     const { metrics, stages } = await runStages(context, folder);
     await writeFileWhole(folder.file("metrics"), `${JSON.stringify(metrics, null, 2)}\n`);
     const names = ["experiment", "resolved", "metrics", "projectors", "train"] as const;
@@ -106,6 +111,7 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
     if (interrupted) throw new InterruptedError(folder.path);
     throw error instanceof WorkerLostError ? new WorkerLostError(`${error.message}\nGo on with: cmcr run --resume ${folder.path}`, error) : error;
   } finally {
+    await lists?.close();
     await worker?.close();
     await folder.log(log);
   }

@@ -10,7 +10,9 @@ import { Store } from "../store/store.js";
 import type { RunContext } from "./context.js";
 import { type RunOptions, storeFolder } from "./engine.js";
 import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
+import { ItemLists } from "./itemLists.js";
 import type { RunManifest } from "./manifest.js";
+import { SkippedList } from "./skippedList.js";
 import { encodeStage } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
 import { evaluateStage } from "./stages/evaluate.js";
@@ -46,8 +48,10 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
   const started = performance.now();
   const store = await Store.open(storeFolder(join(folder, "..")));
   const worker = await openWorker({ settings: experiment.worker, roots: [store.root, ...experimentRoots(experiment)], signal });
+  const lists = new ItemLists({ manifests: store.manifests, worker, signal, report });
   try {
-    const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records: [] };
+    const skipped = new SkippedList(join(folder, RUN_FILES.skipped));
+    const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records: [], lists, skipped };
     const tensors = new OpenTensors(worker);
     const table = await encodeStage(context);
     const pseudo = await enhanceStage(context, table, tensors);
@@ -62,6 +66,7 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
     report({ event: "done", run: name, folder, seconds: (performance.now() - started) / 1000 });
     return merged;
   } finally {
+    await lists.close();
     await worker.close();
   }
 }
@@ -75,7 +80,7 @@ async function compatible(run: CompiledExperiment, file: string): Promise<Compil
     return canonicalJson({
       connect: connect as unknown as Json,
       seed,
-      data: [connect.overlap, ...connect.sides.map(({ memory }) => memory)].map((name) => (data[name] ?? null) as unknown as Json),
+      data: [connect.overlap, ...connect.sides.map(({ memory }) => memory)].map((name) => collectionEssence(data[name])),
       spaces: connect.sides.map(({ space }) => (spaces[space] ?? null) as unknown as Json),
     });
   };
@@ -86,6 +91,13 @@ async function compatible(run: CompiledExperiment, file: string): Promise<Compil
     });
   }
   return experiment;
+}
+
+/** What determines a collection's rows. How many may be unreadable decides only whether it fails. */
+function collectionEssence(collection: CompiledExperiment["data"][string] | undefined): Json {
+  if (collection === undefined) return null;
+  const { unreadable: _unreadable, ...essence } = collection;
+  return essence as unknown as Json;
 }
 
 function chosen({ evaluate }: CompiledExperiment, names: readonly string[]): CompiledExperiment["evaluate"] {

@@ -25,7 +25,8 @@ export type RunEvent =
       /** What is being made, such as `images in clip`. */
       readonly output: string;
       readonly done: number;
-      readonly total: number;
+      /** Null while it is not known, as when items are counted. */
+      readonly total: number | null;
       readonly unit: string;
       /** Units a second, and seconds left at that rate; null before they are known. */
       readonly rate: number | null;
@@ -36,6 +37,18 @@ export type RunEvent =
   | { readonly event: "output"; readonly stage: Stage; readonly output: string; readonly fromStore: boolean; readonly seconds: number }
   | { readonly event: "stage-end"; readonly stage: Stage; readonly seconds: number; readonly made: number; readonly fromStore: number }
   | { readonly event: "warning"; readonly message: string }
+  | {
+      /** Items of a collection that have no row in a space, as they cannot be read. */
+      readonly event: "skipped";
+      readonly collection: string;
+      readonly space: string;
+      readonly count: number;
+      /** Of the collection, these among them. */
+      readonly items: number;
+      /** Lists all of them. */
+      readonly file: string;
+      readonly first: readonly { readonly item: string; readonly reason: string; readonly message: string }[];
+    }
   | { readonly event: "metrics"; readonly metrics: MetricsFile }
   | { readonly event: "done"; readonly run: string; readonly folder: string; readonly seconds: number };
 
@@ -47,8 +60,10 @@ const INTERVAL_MS = 200;
 
 /** Turns counts into progress events, seldom enough, with rate and time left. */
 export class ProgressMeter {
-  readonly #started = performance.now();
+  #started = performance.now();
   #last = -Infinity;
+  /** What was there before: no part of the rate. */
+  #before = 0;
 
   constructor(
     private readonly report: Reporter,
@@ -57,13 +72,19 @@ export class ProgressMeter {
     private readonly unit: string,
   ) {}
 
+  /** The work begins now, with so many ready already. */
+  begin(done: number): void {
+    this.#started = performance.now();
+    this.#before = done;
+  }
+
   /** `done` of `total` are ready. */
-  update(done: number, total: number, note?: string): void {
+  update(done: number, total: number | null, note?: string): void {
     const now = performance.now();
-    if (done < total && now - this.#last < INTERVAL_MS) return;
+    if (done !== total && now - this.#last < INTERVAL_MS) return;
     this.#last = now;
     const seconds = (now - this.#started) / 1000;
-    const rate = done > 0 && seconds > 0 ? done / seconds : null;
+    const rate = done > this.#before && seconds > 0 ? (done - this.#before) / seconds : null;
     this.report({
       event: "progress",
       stage: this.stage,
@@ -72,7 +93,7 @@ export class ProgressMeter {
       total,
       unit: this.unit,
       rate,
-      secondsLeft: rate === null ? null : (total - done) / rate,
+      secondsLeft: rate === null || total === null ? null : (total - done) / rate,
       ...(note === undefined ? {} : { note }),
     });
   }

@@ -27,6 +27,7 @@ export const RUN_FILES = {
   metrics: "metrics.json",
   train: "train.jsonl",
   projectors: "projectors.safetensors",
+  skipped: "skipped.jsonl",
 } as const;
 
 /** A run's folder, and the one run that writes into it. */

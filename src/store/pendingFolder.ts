@@ -94,6 +94,11 @@ export class PendingFolder {
     return manifest;
   }
 
+  /** Removes one of its files, to write it anew. */
+  async forget(name: string): Promise<void> {
+    await rm(this.file(name), { force: true });
+  }
+
   /** Forgets it. */
   async discard(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });

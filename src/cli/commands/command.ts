@@ -23,7 +23,7 @@ export const JSON_OPTION = {
 } as const;
 
 /** Options that may be given again and again; any other must stand once. */
-export const REPEATABLE: ReadonlySet<string> = new Set(["set", "task", "root", "item"]);
+export const REPEATABLE: ReadonlySet<string> = new Set(["set", "task", "root", "item", "option"]);
 
 /** A repeatable option as a list, whatever yargs makes of it. */
 export function list(value: string | readonly string[] | undefined): readonly string[] {

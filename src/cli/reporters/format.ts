@@ -1,3 +1,5 @@
+import type { RunEvent } from "../../run/events.js";
+
 /** Numbers and times as people read them. */
 
 /** Seconds as `0.4 s`, `12 s`, `3:05` or `2:07:30`. */
@@ -14,4 +16,16 @@ export function duration(seconds: number): string {
 export function rate(perSecond: number): string {
   const digits = perSecond >= 100 ? 0 : perSecond >= 1 ? 1 : 2;
   return `${perSecond.toFixed(digits)}/s`;
+}
+
+/** How much is done, as `120/500 images`, or `120 images` where nobody knows of how many. */
+export function figures({ done, total, unit }: Extract<RunEvent, { readonly event: "progress" }>): string {
+  return `${done}${total === null ? "" : `/${total}`} ${unit}`;
+}
+
+/** What was left out of a collection, and where it says why. */
+export function skippedText({ collection, space, count, items, file, first }: Extract<RunEvent, { readonly event: "skipped" }>): string {
+  const [example] = first;
+  const such = example === undefined ? "" : `, such as ${example.message.includes(example.item) ? "" : `${example.item}: `}${example.message}`;
+  return `skipped: ${count} of ${items} items of ${collection} in ${space} cannot be read${such} (${file})`;
 }

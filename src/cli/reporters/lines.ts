@@ -1,5 +1,5 @@
 import type { RunEvent } from "../../run/events.js";
-import { duration, rate } from "./format.js";
+import { duration, figures, rate, skippedText } from "./format.js";
 import type { RunReporter } from "./reporter.js";
 import { printResults } from "./results.js";
 
@@ -21,10 +21,10 @@ export function linesReporter(): RunReporter {
         say(`worker: torch ${event.torchVersion} on ${event.device} (${event.deviceName}), ${event.threads} thread${event.threads === 1 ? "" : "s"}`);
         break;
       case "progress":
-        if (event.done >= event.total || performance.now() - last < INTERVAL_MS) break;
+        if (event.done === event.total || performance.now() - last < INTERVAL_MS) break;
         last = performance.now();
         say(
-          `${event.stage}: ${event.output}: ${event.done}/${event.total} ${event.unit}` +
+          `${event.stage}: ${event.output}: ${figures(event)}` +
             (event.rate === null ? "" : `, ${rate(event.rate)}`) +
             (event.secondsLeft === null ? "" : `, ${duration(event.secondsLeft)} left`) +
             (event.note === undefined ? "" : `, ${event.note}`),
@@ -36,6 +36,9 @@ export function linesReporter(): RunReporter {
         break;
       case "warning":
         say(`warning: ${event.message}`);
+        break;
+      case "skipped":
+        say(skippedText(event));
         break;
       case "metrics":
         printResults(event.metrics);

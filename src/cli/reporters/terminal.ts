@@ -2,7 +2,7 @@ import cliProgress from "cli-progress";
 
 import type { RunEvent } from "../../run/events.js";
 import { stderrColors } from "../colors.js";
-import { duration, rate } from "./format.js";
+import { duration, figures as countsOf, rate, skippedText } from "./format.js";
 import type { RunReporter } from "./reporter.js";
 import { printResults } from "./results.js";
 
@@ -37,19 +37,20 @@ export function terminalReporter(): RunReporter {
         etaBuffer: 1,
         format: (_options, _params, payload: { progress: Progress }) => line(payload.progress),
       });
-      bar.start(event.total, event.done, { progress: event });
+      bar.start(event.total ?? 0, event.done, { progress: event });
     } else bar.update(event.done, { progress: event });
   };
-  const line = ({ stage, output, done, total, unit, rate: perSecond, secondsLeft, note }: Progress): string => {
+  const line = (progress: Progress): string => {
+    const { stage, output, done, total, rate: perSecond, secondsLeft, note } = progress;
     const speed = perSecond === null ? "" : `  ${rate(perSecond)}`;
     const left = secondsLeft === null ? "" : `  ${duration(secondsLeft)} left`;
-    const figures = `${done}/${total} ${unit}${speed}${left}${note === undefined ? "" : `  ${note}`}`;
+    const figures = `${countsOf(progress)}${speed}${left}${note === undefined ? "" : `  ${note}`}`;
     // Figures say most, so the bar gives way first, and then the name.
     const room = (process.stderr.columns || DEFAULT_COLUMNS) - 1 - STAGE_WIDTH - 1 - figures.length - 4;
     const width = Math.max(NARROWEST_BAR, Math.min(WIDEST_BAR, room - output.length));
     const longest = Math.max(SHORTEST_NAME, room - width);
     const name = output.length <= longest ? output : `${output.slice(0, longest - 1)}…`;
-    const filled = total > 0 ? Math.round((width * done) / total) : 0;
+    const filled = total !== null && total > 0 ? Math.round((width * done) / total) : 0;
     const drawn = colors.cyan("█".repeat(filled)) + colors.dim("░".repeat(width - filled));
     return `${stage.padEnd(STAGE_WIDTH)} ${name}  ${drawn}  ${figures}`;
   };
@@ -73,6 +74,9 @@ export function terminalReporter(): RunReporter {
         break;
       case "warning":
         say(`${colors.yellow("warning")}: ${event.message}`);
+        break;
+      case "skipped":
+        say(colors.yellow(skippedText(event)));
         break;
       case "metrics":
         stop();

@@ -1,9 +1,11 @@
 import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
 import type { CompiledClassification } from "../../config/compiled.js";
-import { labelsOf } from "../../data/labels.js";
+import { itemOfRows } from "../../data/keptItems.js";
+import { inOneNumbering, type Labels } from "../../data/labels.js";
 import { type ClassOutcomes, classColumns, classOutcomes } from "../../evaluate/classification.js";
 import { type ClassificationMethod, compareClassification } from "../../evaluate/compare.js";
 import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import { viewLabels, withLeftOut } from "./itemsOfViews.js";
 import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
 
 /** The classes of a task: the label of each, and the class that each prompt belongs to. */
@@ -35,7 +37,7 @@ export async function evaluateClassification(
     onMethod(methods.length, total);
   }
   const { resamples } = task.bootstrap;
-  return compareClassification({
+  const metrics = compareClassification({
     name: task.name,
     truth,
     classes: classes.labels.length,
@@ -43,28 +45,25 @@ export async function evaluateClassification(
     ks: task.ks,
     bootstrap: { seed, resamples },
   });
+  return withLeftOut(context, metrics, task.query, task.classes);
 }
 
 /** The classes, and the class of each item. Exit 3 when an item's label is none of the classes'. */
 export async function taskTruth(context: Pick<MethodContext, "run" | "table">, task: CompiledClassification): Promise<{ readonly classes: Classes; readonly truth: Uint32Array }> {
-  const { experiment, worker } = context.run;
-  const collection = experiment.data[task.query.data];
-  if (collection === undefined) throw new Error(`no collection ${task.query.data}`);
-  const classes = await taskClasses(context, task);
-  const { values } = await labelsOf(collection, context.table.get(task.query).rows, worker.encoders.describeGenerated.bind(worker.encoders));
-  return { classes, truth: classColumns(values, classes.labels, `data.${task.query.data}.labels`) };
+  const own = await viewLabels(context, task.query);
+  const prompts = await promptLabels(context, task);
+  const [items, given] = inOneNumbering(own, prompts);
+  const labels = Int32Array.from(new Set(given.values)).sort();
+  const classes = { labels, ofPrompt: classColumns(given.values, labels, `data.${task.classes.data}.labels`) };
+  return { classes, truth: classColumns(items.values, labels, `data.${task.query.data}.labels`) };
 }
 
-/** Prompts of one label make one class; without labels each row is a class of its own. */
-async function taskClasses({ run: { experiment, worker }, table }: Pick<MethodContext, "run" | "table">, task: CompiledClassification): Promise<Classes> {
-  const rows = table.get(task.classes).rows;
-  const collection = experiment.data[task.classes.data];
-  if (collection?.labels == null) {
-    return { labels: Int32Array.from({ length: rows }, (_, row) => row), ofPrompt: Uint32Array.from({ length: rows }, (_, row) => row) };
+/** The label of each prompt: prompts of one label make one class. Without labels each item is a class of its own, by its number. */
+async function promptLabels(context: Pick<MethodContext, "run" | "table">, task: CompiledClassification): Promise<Labels> {
+  if (context.run.experiment.data[task.classes.data]?.labels == null) {
+    return { values: Int32Array.from(itemOfRows(context.table.get(task.classes).kept)), names: null };
   }
-  const { values } = await labelsOf(collection, rows, worker.encoders.describeGenerated.bind(worker.encoders));
-  const labels = Int32Array.from(new Set(values)).sort();
-  return { labels, ofPrompt: classColumns(values, labels, `data.${collection.name}.labels`) };
+  return viewLabels(context, task.classes);
 }
 
 async function outcomesOf(

@@ -1,15 +1,14 @@
-import type { EncoderSpec } from "../../bridge/types.js";
-import { type CompiledCollection, type CompiledEncoder, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
-import { listItems } from "../../data/sources/registry.js";
-import { dataError, usageError } from "../../errors.js";
+import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
+import { dataError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
-import { writeFileWhole } from "../../store/files.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
+import { alignViews, type ViewedMatrix } from "./alignViews.js";
+import { encodeCollection } from "./encodeCollection.js";
+
+export { encoderSpec } from "./encodeCollection.js";
 
 /** Raised when the import of a user's file would give other bytes than before. */
 const IMPORT_VERSION = 1;
-/** The items' names, in the entry of a collection whose items have some. */
-export const NAMES = "names.json";
 
 /** The embeddings of every collection in every space that the experiment looks at it from. */
 export class EmbeddingTable {
@@ -38,11 +37,17 @@ export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "con
 export async function encodeStage(context: RunContext): Promise<EmbeddingTable> {
   const table = new EmbeddingTable();
   const { spaces, data } = context.experiment;
+  const seen = new Map<string, ViewedMatrix[]>();
   for (const view of neededViews(context.experiment)) {
     const collection = data[view.data];
     const space = spaces[view.space];
     if (collection === undefined || space === undefined) throw new Error(`the experiment has no ${viewName(view)}`);
-    table.set(view, await embeddingsOf(context, collection, space));
+    const matrix = await embeddingsOf(context, collection, space);
+    table.set(view, matrix);
+    seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
+  }
+  for (const views of seen.values()) {
+    for (const { view, matrix } of await alignViews(context, views)) table.set(view, matrix);
   }
   checkDimensions(context.experiment, table);
   return table;
@@ -51,7 +56,8 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
 async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
   const given = collection.embeddings[space.name];
   if (given !== undefined) return imported(context, collection.name, space.name, given);
-  return encoded(context, collection, space);
+  if (collection.source === null || !hasEncoder(space)) throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
+  return encodeCollection(context, collection, space);
 }
 
 async function imported(context: RunContext, collection: string, space: string, path: string): Promise<StoredMatrix> {
@@ -74,61 +80,6 @@ async function imported(context: RunContext, collection: string, space: string, 
     },
   });
   return storedMatrix(entry);
-}
-
-async function encoded(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
-  const { worker, signal } = context;
-  const { source, modality } = collection;
-  if (source === null || !hasEncoder(space)) throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
-  const spec = encoderSpec(space);
-  const encoder = await worker.encoders.describe(spec);
-  if (!encoder.modalities.includes(modality)) {
-    throw usageError(`the space ${space.name} embeds ${encoder.modalities.join(" and ")}; ${collection.name} is ${modality}.`, {
-      reason: "IMPOSSIBLE_VALUE",
-      path: `spaces.${space.name}`,
-    });
-  }
-  const items = await listItems(source, {
-    modality,
-    place: `data.${collection.name}.source`,
-    describeGenerated: (generated, count) => worker.encoders.describeGenerated(generated, count),
-    signal,
-  });
-  const entry = await produce(context, {
-    stage: "encode",
-    output: `${collection.name} in ${space.name}`,
-    unit: `${modality}s`,
-    inputs: {
-      kind: "encode",
-      provider: spec.provider,
-      model: spec.model,
-      weights: encoder.weightsSha256,
-      revision: encoder.revision,
-      computeDtype: encoder.computeDtype,
-      preprocessing: encoder.preprocessing,
-      device: worker.info.device.replace(/:\d+$/, ""),
-      modality,
-      items: items.identity,
-    },
-    async make(pending, meter) {
-      const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
-        worker.encoders.encode(spec, modality, items.count, items.batches(space.batchSize), target, (done, total) => {
-          meter.update(done, total);
-        }),
-      );
-      await worker.tensors.release(tensor);
-      const facts = { rows: tensor.rows, dim: tensor.dim, dtype: "float32" };
-      if (items.names === null) return { files: [EMBEDDINGS], facts };
-      await writeFileWhole(pending.file(NAMES), `${JSON.stringify(items.names)}\n`);
-      return { files: [EMBEDDINGS, NAMES], facts };
-    },
-  });
-  return storedMatrix(entry);
-}
-
-/** A space's encoder as the worker is asked for it. */
-export function encoderSpec({ provider, model, checkpoint, options }: CompiledEncoder): EncoderSpec {
-  return { provider, model, checkpoint, options };
 }
 
 /** One space has one dimension, and the overlap the same items in both spaces. */

@@ -1,17 +1,19 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 import type { RemoteConnector } from "../../bridge/types.js";
-import type { CompiledTask } from "../../config/compiled.js";
+import type { CompiledTask, CompiledView } from "../../config/compiled.js";
 import { dataError } from "../../errors.js";
 import { requireRelevant } from "../../evaluate/compare.js";
 import { type MetricsFile, metricsFile, type TaskMetrics } from "../../evaluate/metricsFile.js";
-import { fileSha256, type Json } from "../../store/checksums.js";
+import { fileSha256, type Json, textSha256 } from "../../store/checksums.js";
 import { writeFileWhole } from "../../store/files.js";
 import { produce, type RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
 import { evaluateClassification, taskTruth } from "./classification.js";
 import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
+import { viewLabels } from "./itemsOfViews.js";
 import type { MethodContext } from "./methods.js";
 import { evaluateRetrieval, taskRelevance } from "./retrieval.js";
 
@@ -89,12 +91,17 @@ async function load({ worker }: RunContext, { path, sha256 }: EvaluationInputs["
   return worker.connectors.loadProjectors(await readFile(path));
 }
 
-async function taskInputs({ experiment, worker, signal }: RunContext, { table, pseudo, projectors }: EvaluationInputs, task: CompiledTask): Promise<Json> {
+async function taskInputs(context: RunContext, { table, pseudo, projectors }: EvaluationInputs, task: CompiledTask): Promise<Json> {
+  const { experiment, worker, signal } = context;
   const { connect } = experiment;
   const views = [task.query, task.task === "retrieval" ? task.gallery : task.classes];
-  const labels = async (data: string): Promise<Json> => {
-    const given = experiment.data[data]?.labels ?? null;
-    return given?.kind === "file" ? fileSha256(given.path, signal) : ((given?.attribute ?? null));
+  const labels = async (view: CompiledView): Promise<Json> => {
+    const { labels: given = null, source = null } = experiment.data[view.data] ?? {};
+    if (given === null) return null;
+    if (given.kind === "file") return fileSha256(given.path, signal);
+    if (source?.type === "builtin") return given.attribute;
+    const { values, names } = await viewLabels({ run: context, table }, view);
+    return { attribute: given.attribute, values: createHash("sha256").update(values).digest("hex"), names };
   };
   return {
     version: EVALUATION_VERSION,
@@ -102,7 +109,8 @@ async function taskInputs({ experiment, worker, signal }: RunContext, { table, p
     seed: experiment.seed,
     projectors: projectors.sha256,
     views: views.map((view) => table.get(view).sha256),
-    labels: await Promise.all(views.map(({ data }) => labels(data))),
+    skipped: views.map((view) => textSha256(table.get(view).kept.skipped.join())),
+    labels: await Promise.all(views.map(labels)),
     relevance: task.task === "retrieval" && task.relevance.kind === "file" ? await fileSha256(task.relevance.path, signal) : null,
     overlap: connect.method === "imported" ? [] : connect.sides.map(({ space }) => table.get({ data: connect.overlap, space }).sha256),
     memories: connect.method === "imported" ? [] : connect.sides.map(({ space, memory }) => table.get({ data: memory, space }).sha256),

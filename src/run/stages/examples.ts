@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-
 import type { RemoteTensor } from "../../bridge/types.js";
 import type { CompiledRetrieval } from "../../config/compiled.js";
+import { itemOfRows } from "../../data/keptItems.js";
 import type { RetrievalExample } from "../../evaluate/metricsFile.js";
 import type { Relevance } from "../../evaluate/relevance.js";
-import { NAMES } from "./encode.js";
+import { namesOf } from "../encodedFiles.js";
 import type { MethodContext } from "./methods.js";
 
 const EXAMPLES = 3;
@@ -40,12 +39,12 @@ export async function retrievalExamples(
   });
 }
 
-/** Names of a view's items for people, or null where they have none. */
+/** Names of the items of a view's rows for people, or null where they have none. */
 async function itemNames({ run: { experiment, worker }, table }: MethodContext, view: CompiledRetrieval["query"]): Promise<readonly string[] | null> {
-  const { rows, entry } = table.get(view);
+  const { rows, entry, kept } = table.get(view);
   const source = experiment.data[view.data]?.source ?? null;
   if (rows > MOST_NAMES) return null;
-  if (source?.type === "builtin") return (await worker.encoders.describeGenerated(source, rows)).captions;
-  if (!(NAMES in entry.manifest.files)) return null;
-  return JSON.parse(await readFile(entry.path(NAMES), "utf8")) as readonly string[];
+  if (source?.type !== "builtin") return namesOf(entry);
+  const { captions } = await worker.encoders.describeGenerated(source, kept.count);
+  return Array.from(itemOfRows(kept), (item) => captions[item] ?? "");
 }

@@ -7,7 +7,7 @@ import type { PseudoPairs } from "./enhance.js";
 
 /** What the methods of an evaluation have in common. */
 export interface MethodContext {
-  readonly run: Pick<RunContext, "experiment" | "worker">;
+  readonly run: Pick<RunContext, "experiment" | "worker" | "lists">;
   readonly table: EmbeddingTable;
   readonly pseudo: PseudoPairs;
   readonly tensors: OpenTensors;

@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 
 import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
 import type { CompiledRetrieval } from "../../config/compiled.js";
-import { labelsOf } from "../../data/labels.js";
+import { itemOfRows } from "../../data/keptItems.js";
+import { inOneNumbering } from "../../data/labels.js";
 import { dataError } from "../../errors.js";
 import { compareRetrieval, type RetrievalMethod } from "../../evaluate/compare.js";
 import type { RetrievalExample, TaskMetrics } from "../../evaluate/metricsFile.js";
-import { type Relevance, relevanceFromLabels, relevanceFromLists, relevanceFromRows, reverseRelevance } from "../../evaluate/relevance.js";
+import { type Relevance, relevanceFromLabels, relevanceFromLists, relevanceFromRows, restrictRelevance, reverseRelevance } from "../../evaluate/relevance.js";
 import { retrievalExamples } from "./examples.js";
+import { viewLabels, withLeftOut } from "./itemsOfViews.js";
 import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
 
 /** Retrieval both ways round, by the projectors and by each baseline. */
@@ -41,7 +43,8 @@ export async function evaluateRetrieval(
   }
   const { resamples } = task.bootstrap;
   const metrics = compareRetrieval({ name: task.name, relevance, methods, ks: task.ks, bootstrap: { seed, resamples } });
-  return examples.length === 0 ? metrics : { ...metrics, examples };
+  const complete = withLeftOut(context, metrics, task.query, task.gallery);
+  return examples.length === 0 ? complete : { ...complete, examples };
 }
 
 async function bothWays(
@@ -72,23 +75,23 @@ async function bothWays(
   return { forward, reverse };
 }
 
-/** Which gallery items are relevant to each query. Exit 3 when labels or lists do not fit the items. */
-export async function taskRelevance({ run: { experiment, worker }, table }: Pick<MethodContext, "run" | "table">, task: CompiledRetrieval): Promise<Relevance> {
-  const queries = table.get(task.query).rows;
-  const gallery = table.get(task.gallery).rows;
+/**
+ * Which gallery rows are relevant to each query's row. Rows and files name items by their number
+ * in the source, whichever of them could be read. Exit 3 when labels or lists do not fit the items.
+ */
+export async function taskRelevance(context: Pick<MethodContext, "run" | "table">, task: CompiledRetrieval): Promise<Relevance> {
+  const { kept: queries } = context.table.get(task.query);
+  const { kept: gallery } = context.table.get(task.gallery);
   const place = `evaluate.${task.name}.relevance`;
+  const restrict = (relevance: Relevance): Relevance => restrictRelevance(relevance, itemOfRows(queries), itemOfRows(gallery));
   switch (task.relevance.kind) {
     case "rows":
-      return relevanceFromRows(queries, gallery, place);
+      return restrict(relevanceFromRows(queries.count, gallery.count, place));
     case "file":
-      return relevanceFromLists(await readLists(task.relevance.path), queries, gallery, task.relevance.path);
+      return restrict(relevanceFromLists(await readLists(task.relevance.path), queries.count, gallery.count, task.relevance.path));
     case "labels": {
-      const labels = async (data: string, rows: number) => {
-        const collection = experiment.data[data];
-        if (collection === undefined) throw new Error(`no collection ${data}`);
-        return (await labelsOf(collection, rows, (source, count) => worker.encoders.describeGenerated(source, count))).values;
-      };
-      return relevanceFromLabels(await labels(task.query.data, queries), await labels(task.gallery.data, gallery), place);
+      const [asked, found] = inOneNumbering(await viewLabels(context, task.query), await viewLabels(context, task.gallery));
+      return relevanceFromLabels(asked.values, found.values, place);
     }
   }
 }

@@ -1,0 +1,26 @@
+import type { CompiledView } from "../../config/compiled.js";
+import { type Labels, labelsOf } from "../../data/labels.js";
+import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import type { MethodContext } from "./methods.js";
+
+/** Labels of the rows of a view. Exit 3 when they do not fit the items. */
+export async function viewLabels({ run: { experiment, worker, lists }, table }: Pick<MethodContext, "run" | "table">, view: CompiledView): Promise<Labels> {
+  const collection = experiment.data[view.data];
+  if (collection === undefined) throw new Error(`no collection ${view.data}`);
+  return labelsOf(collection, table.get(view).kept, {
+    describeGenerated: (source, count) => worker.encoders.describeGenerated(source, count),
+    list: (listed) => lists.get(listed),
+  });
+}
+
+/** A task's metrics with the number of items that are in no number, where there are some. */
+export function withLeftOut({ table }: Pick<MethodContext, "table">, metrics: TaskMetrics, queries: CompiledView, gallery: CompiledView): TaskMetrics {
+  const skipped = (view: CompiledView): number => table.get(view).kept.skipped.length;
+  const unreadable = { queries: skipped(queries), gallery: skipped(gallery) };
+  if (unreadable.queries + unreadable.gallery === 0) return metrics;
+  const notes = [...new Map([queries, gallery].map((view) => [view.data, view])).values()].flatMap((view) => {
+    const { count, skipped: left } = table.get(view).kept;
+    return left.length === 0 ? [] : [`${left.length} of the ${count} items of ${view.data} cannot be read and are in no number.`];
+  });
+  return { ...metrics, unreadable, notes: [...metrics.notes, ...notes] };
+}

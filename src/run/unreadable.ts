@@ -1,0 +1,38 @@
+import type { CompiledUnreadable } from "../config/compiled.js";
+import { type CmcrError, dataError } from "../errors.js";
+import type { SkippedItem } from "../store/partial.js";
+
+/** Items that an error names one by one. */
+const NAMED = 3;
+
+/** How many of `count` items may be left out. */
+export function mostSkipped({ action, limit }: CompiledUnreadable, count: number): number {
+  return action === "fail" ? 0 : Math.floor((limit / 100) * count);
+}
+
+/** What an error about unreadable items says of its surroundings. */
+export interface UnreadableContext {
+  readonly policy: CompiledUnreadable;
+  /** What people call the output, such as `photos in clip`. */
+  readonly output: string;
+  readonly count: number;
+  /** Such as `images`. */
+  readonly unit: string;
+  /** Where all of them are listed. */
+  readonly list: string;
+  /** Field or option that sets the limit. */
+  readonly field: string;
+}
+
+/** Items could not be read that may not be left out: exit 3. The items found so far are `skipped`. */
+export function tooManyUnreadable(skipped: readonly SkippedItem[], { policy, output, count, unit, list, field }: UnreadableContext): CmcrError {
+  const [first] = skipped;
+  const named = skipped.slice(0, NAMED).map(({ id, message }) => (message.includes(id) ? message : `${id}: ${message}`));
+  const more = skipped.length > NAMED ? `; and ${skipped.length - NAMED} more` : "";
+  const found = policy.action === "fail" ? "an item cannot be read" : `${skipped.length} of ${count} ${unit} cannot be read, more than ${policy.limit} %`;
+  const remedy = policy.action === "fail" ? `Repair or remove it, or set ${field} to skip` : `Repair or remove them, or raise ${field}`;
+  return dataError(`${output}: ${found}: ${named.join("; ").replace(/\.$/, "")}${more}. All are listed in ${list}. ${remedy}.`, {
+    reason: "UNREADABLE_ITEMS",
+    path: first?.file ?? first?.id ?? output,
+  });
+}

@@ -17,7 +17,7 @@ export interface Table {
   /** The columns, as far as the head or the first row tells them. */
   readonly columns: readonly string[];
   /** From the first row on, each time that it is called; a format with separate columns reads those that are wanted alone. */
-  rows(wanted?: readonly string[]): AsyncIterable<Row>;
+  readonly rows: (wanted?: readonly string[]) => AsyncIterable<Row>;
 }
 
 /** A name that a list has twice, or null. */

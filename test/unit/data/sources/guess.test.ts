@@ -1,0 +1,116 @@
+import { join } from "node:path";
+
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { describe, expect, it } from "vitest";
+
+import type { Modality } from "../../../../src/config/compiled.js";
+import { compileFields, guessSource, guessSourceFields } from "../../../../src/data/sources/guess.js";
+import { guessModality } from "../../../../src/data/sources/guessModality.js";
+import { failureOf } from "../../../helpers/failures.js";
+import { folderWith } from "./reading.js";
+import { tar } from "./tarBytes.js";
+
+const FIVE = "caption_1,caption_2,caption_3,caption_4,caption_5";
+const parquet = Buffer.from(parquetWriteBuffer({ columnData: [{ name: "TEXT", data: ["a"], type: "STRING" }, { name: "audio_path", data: ["a.wav"], type: "STRING" }] }));
+const FILES = {
+  "photos/a.png": "",
+  "photos/b.jpg": "",
+  "photos/c.wav": "",
+  "tars/0.tar": tar({ name: "a.jpg" }, { name: "a.txt" }, { name: "b.jpg" }, { name: "b.txt" }),
+  "texts.tar": tar({ name: "a.txt" }, { name: "b.json" }),
+  "sounds.tar": tar({ name: "a.flac" }, { name: "a.json" }),
+  "t.txt": "a dog\n",
+  "t.csv": "id,caption\n1,a\n",
+  "files.csv": "id,filename\n1,x.wav\n",
+  "five.csv": `file_name,${FIVE}\na,b,c,d,e,f\n`,
+  "odd.csv": "x,y\n1,2\n",
+  "t.tsv": "filepath\ttitle\na.png\tb\n",
+  "t.jsonl": '{"text":"a"}\n',
+  "t.parquet": parquet,
+  "list.json": '[{"caption":"a"}]',
+  "coco.json": '{"images":[{"id":1}],"annotations":[]}',
+  "msrvtt.json": '{"videos":[],"sentences":[{"caption":"a"}]}',
+  "wavcaps.json": '{"data":[{"caption":"a","audio":"x.wav"}]}',
+  "nothing.json": '{"a":1}',
+  "eval_segments.csv": "# Segments csv created\n# x\n# YTID, start_seconds, end_seconds, positive_labels\na, 0, 10, \"/m/1\"\n",
+  "audiocaps.csv": "audiocap_id,youtube_id,start_time,caption\n1,a,2,b\n",
+  "jsfusion.csv": "key,vid_key,video_id,sentence\na,b,c,d\n",
+  "vggsound.csv": "---g-f_I2yQ,1,people marching,test\n",
+  "cc3m.tsv": "a bus station\thttp://x.org/y.jpg\n",
+  "Annotations.txt": "Church bell&RUhOCu3LNXM&good&0&10\n",
+  "flickr30k_test_karpathy.txt": "image,caption\na.jpg,b\n",
+};
+
+describe("a path alone", () => {
+  const place = () => folderWith(FILES);
+  const guess = async (name: string, modality: Modality) => {
+    const folder = place();
+    const { path, ...rest } = await guessSourceFields(join(folder, name), modality);
+    expect(path).toBe(join(folder, name));
+    // What is guessed must be what an experiment file may say.
+    await guessSource(join(folder, name), modality);
+    return rest;
+  };
+
+  it.each<[string, Modality, object]>([
+    ["photos", "image", { type: "folder" }],
+    ["photos/*.{png,jpg}", "image", { type: "glob" }],
+    ["tars", "image", { type: "webdataset" }],
+    ["tars/{0..3}.tar", "text", { type: "webdataset" }],
+    ["texts.tar", "text", { type: "webdataset" }],
+    ["t.txt", "text", { type: "lines" }],
+    ["t.csv", "text", { type: "csv", text: "caption" }],
+    ["files.csv", "audio", { type: "csv", file: "filename" }],
+    ["five.csv", "text", { type: "csv", text: FIVE.split(",") }],
+    ["five.csv", "audio", { type: "csv", file: "file_name" }],
+    ["t.tsv", "text", { type: "tsv", text: "title" }],
+    ["t.tsv", "image", { type: "tsv", file: "filepath" }],
+    ["t.jsonl", "text", { type: "jsonl", text: "text" }],
+    ["t.parquet", "text", { type: "parquet", text: "TEXT" }],
+    ["list.json", "text", { type: "json", text: "caption" }],
+    ["coco.json", "image", { type: "coco" }],
+    ["msrvtt.json", "text", { type: "msr-vtt" }],
+    ["wavcaps.json", "audio", { type: "audiocaps" }],
+    ["eval_segments.csv", "audio", { type: "audioset" }],
+    ["audiocaps.csv", "text", { type: "audiocaps" }],
+    ["jsfusion.csv", "text", { type: "msr-vtt" }],
+    ["vggsound.csv", "audio", { type: "vggsound" }],
+    ["cc3m.tsv", "text", { type: "cc3m" }],
+    ["Annotations.txt", "audio", { type: "ave" }],
+    ["flickr30k_test_karpathy.txt", "text", { type: "flickr30k" }],
+  ])("%s as %s", async (name, modality, expected) => {
+    expect(await guess(name, modality)).toEqual(expected);
+  });
+
+  it.each<[string, Modality]>([
+    ["photos", "image"],
+    ["tars", "image"],
+    ["sounds.tar", "audio"],
+    ["texts.tar", "text"],
+    ["photos/*", "image"],
+    ["t.csv", "text"],
+    ["files.csv", "audio"],
+    ["t.parquet", "text"],
+    ["t.txt", "text"],
+  ])("%s is %s", async (name, modality) => {
+    expect(await guessModality(join(place(), name))).toBe(modality);
+  });
+
+  it.each([
+    ["odd.csv", 2, "UNKNOWN_SOURCE", /x, y/],
+    ["nothing.json", 2, "UNKNOWN_SOURCE", /no list of objects/],
+    ["none.csv", 3, "DATA_MISSING", /not there/],
+  ])("%s is refused", async (name, code, reason, message) => {
+    const error = await failureOf(guessSourceFields(join(place(), name), "text"));
+    expect(error).toMatchObject({ code, reason });
+    expect(error.message).toMatch(message);
+  });
+
+  it("that is a single photo is no list of photos", async () => {
+    expect(await failureOf(guessSourceFields(join(place(), "photos/a.png"), "image"))).toMatchObject({ code: 2, reason: "UNKNOWN_SOURCE" });
+  });
+
+  it("with a type that needs more says what", () => {
+    expect(() => compileFields({ type: "inline", path: "x" })).toThrow(/needs more than a path/);
+  });
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { parseExperiment } from "../../../src/config/load.js";
+import { DEFAULT_BATCH_SIZE } from "../../../src/config/providers/encoderFields.js";
 import { providers } from "../../../src/config/providers/registry.js";
 import { change, compile, MINIMAL, refusal } from "./samples.js";
 
@@ -17,7 +18,7 @@ describe("huggingface-clap", () => {
       model: "laion/clap-htsat-fused",
       checkpoint: null,
       options: { revision: "main", dtype: "float32", cropSeed: 0 },
-      batchSize: 256,
+      batchSize: DEFAULT_BATCH_SIZE,
     });
   });
 
@@ -51,7 +52,7 @@ describe("laion-clap", () => {
       model: "630k-fusion-best",
       checkpoint: null,
       options: { revision: "main", tokenizer: "roberta-base", dtype: "float32", cropSeed: 0 },
-      batchSize: 256,
+      batchSize: DEFAULT_BATCH_SIZE,
     });
   });
 

@@ -27,6 +27,14 @@ export const dtypeField = z
   .default("float32")
   .describe("Element type of the forward pass. The 16-bit ones are for GPUs; embeddings are stored as float32 either way.");
 
+/** Which activation a CLIP's towers have; `otherwise` says where that stands when the file does not. */
+export function activationField(otherwise: string) {
+  return z
+    .enum(["configured", "quick_gelu", "gelu"])
+    .default("configured")
+    .describe(`The towers' activation. \`configured\`: ${otherwise}. OpenAI's weights need quick_gelu.`);
+}
+
 /** Items that go through the encoder together. */
 export const batchSizeField = countField("Items that go through the encoder together; halved by itself where the device has too little memory.", 1).default(
   DEFAULT_BATCH_SIZE,

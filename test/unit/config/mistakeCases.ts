@@ -147,7 +147,7 @@ export const CASES: readonly Case[] = [
     to: "clip: { provider: precomputd }",
     reason: "UNKNOWN_NAME",
     path: "spaces.clip.provider",
-    message: 'digits.yaml:6:21 spaces.clip.provider: expected one of precomputed, builtin, found "precomputd". Did you mean "precomputed"?',
+    message: 'digits.yaml:6:21 spaces.clip.provider: expected one of precomputed, builtin, huggingface-clip, open-clip, huggingface-text, huggingface-clap, laion-clap, ulip, python, found "precomputd". Did you mean "precomputed"?',
   },
   {
     what: "an unknown method",

@@ -9,7 +9,7 @@ export const embed = command({
   builder: (yargs) =>
     yargs
       .positional("run", { type: "string", demandOption: true, describe: "The run's folder" })
-      .positional("item", { type: "string", array: true, describe: "A text, or the path of a file; - reads items from standard input, one a line" })
+      .positional("item", { type: "string", array: true, describe: "A text, or the path of a file; - reads more from standard input, one a line, after those named" })
       .option("modality", { type: "string", demandOption: true, describe: "text, image, audio, pointcloud or video" })
       .option("space", { type: "string", describe: "The space that embeds them; that of the modality unless given" })
       .option("out", { type: "string", describe: "A .npy (n, k) to write in place of JSON; it must not exist" })
@@ -17,7 +17,10 @@ export const embed = command({
   handler: async (argv) => {
     const { interruptible } = await import("../interrupt.js");
     const { embedItems } = await import("../../run/embedItems.js");
-    const items = await withStandardInput(list(argv.item));
+    // After `--` come items that look like options.
+    const named = [...list(argv.item), ...argv._.slice(1).map(String)].filter((item) => item !== "-");
+    // The parser swallows a lone dash.
+    const items = process.argv.includes("-") ? [...named, ...(await linesOfStandardInput())] : named;
     const { rows, ...result } = await interruptible((signal) =>
       embedItems({ run: argv.run, modality: argv.modality, items, space: argv.space, out: argv.out }, signal),
     );
@@ -32,14 +35,12 @@ export const embed = command({
   },
 });
 
-/** The items, with the lines of standard input in the place of `-`. */
-async function withStandardInput(items: readonly string[]): Promise<readonly string[]> {
-  if (!items.includes("-")) return items;
+/** The lines of standard input; the last one may end without a break. */
+async function linesOfStandardInput(): Promise<readonly string[]> {
   process.stdin.setEncoding("utf8");
   let text = "";
   for await (const chunk of process.stdin as AsyncIterable<string>) text += chunk;
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
-  const [before, after] = [items.slice(0, items.indexOf("-")), items.slice(items.indexOf("-") + 1)];
-  return [...before, ...lines, ...after];
+  return lines;
 }

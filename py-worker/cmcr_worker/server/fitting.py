@@ -48,27 +48,28 @@ class FittingEncoder:
         blocks: list[Rows] = []
         kept: list[int] = []
         at = 0
-        size = min(len(inputs), self._loaded.fitted.get(self._modality, len(inputs)))
-        begun, alone = size, False
+        begun = min(len(inputs), self._loaded.fitted.get(self._modality, len(inputs)))
+        size, alone = begun, False
         while at < len(inputs):
             rows = self._try(inputs[at : at + size])
             if isinstance(rows, WorkerError):
                 if size == 1:
                     refuse(at, rows)
-                    at, alone = at + 1, True
+                    # It is the item that is large, so that nothing is learned of the others.
+                    at, size, alone = at + 1, begun, True
                 else:
                     size = (size + 1) // 2
                 continue
-            if size < begun and not alone:
-                self._loaded.fitted[self._modality] = begun = size
-            if size < len(inputs) and not alone:
-                self._say(len(inputs), size)
             for place, problem in _problems(rows):
                 refuse(at + place, problem)
             good = _good(rows)
             blocks.append(rows[good])
             kept += (at + np.flatnonzero(good)).tolist()
             at += len(rows)
+        if size < begun and not alone:
+            self._loaded.fitted[self._modality] = size
+        if size < len(inputs) and not alone:
+            self._say(len(inputs), size)
         return np.concatenate(blocks) if blocks else self._none(), kept
 
     def _none(self) -> Rows:

@@ -77,6 +77,8 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
     items = await list(false);
     const roots = [work.path, ...sourceRoots(source), ...items.roots, ...(encoder.checkpoint === null ? [] : [dirname(encoder.checkpoint)])];
     worker = await openWorker({ settings: { device, threads, decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders), address: null }, roots, signal });
+    const { info } = worker;
+    report({ event: "worker", device: info.device, deviceName: info.deviceName, torchVersion: info.torchVersion, threads: info.threads, pid: info.pid });
     const rules = { policy, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, name: basename(input) };
     for (;;) {
       try {

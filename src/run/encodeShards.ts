@@ -58,6 +58,8 @@ class ShardStream {
   /** Items that are finished without the worker, and those of earlier shards. */
   #besides: number;
   #wake: () => void = () => undefined;
+  /** Whether a finished shard is being recorded. */
+  #keeping = false;
   #firstDoneAt: number | null = null;
   #confirmed: Promise<void> | undefined;
   #dim: number | null;
@@ -109,12 +111,14 @@ class ShardStream {
         if (run.unreadable.length > 0) await this.#unreadable(shard, run);
         if (run.batch !== null && shard.sent.length === 0) this.#live.push(shard);
         shard.add(run);
-        this.#sent += run.items.length;
-        if (run.batch !== null) yield { kind: "batch", batch: run.batch };
         const full = shard.to - shard.from >= SHARD_ITEMS || shard.seconds >= SHARD_SECONDS;
         // A message may end in the middle of a batch, where bytes are sent; a shard must not.
         const atBatch = (run.to - range.from) % batchSize === 0;
-        if (run.to < range.to && !(full && atBatch)) continue;
+        const ends = run.to === range.to || (full && atBatch);
+        if (ends) await this.#kept(shard);
+        this.#sent += run.items.length;
+        if (run.batch !== null) yield { kind: "batch", batch: run.batch };
+        if (!ends) continue;
         if (shard.sent.length === 0) await this.#keep(shard, null);
         else yield { kind: "end", target: worker.sharesFiles ? { path: partial.path(shard.fileName) } : "memory" };
         shard = new LiveShard(run.to, this.#sent);
@@ -125,6 +129,15 @@ class ShardStream {
   /** Waits while enough is on its way. */
   async #room(): Promise<void> {
     while (this.#sent - this.#done > this.#mostAhead()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Waits until every earlier shard counts, so that no more than one is ever whole and lost. */
+  async #kept(shard: LiveShard): Promise<void> {
+    while (this.#keeping || (this.#live[0] !== undefined && this.#live[0] !== shard)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -170,6 +183,7 @@ class ShardStream {
 
   async #finished(done: FinishedShard): Promise<void> {
     const shard = this.#live.shift();
+    this.#keeping = true;
     const { items, rows, tensor } = done;
     if (shard?.sent.length !== items || rows !== items - shard.failed || (rows > 0) !== (tensor !== null)) {
       throw malformed(`made a shard of ${items} items and ${rows} rows where ${shard?.sent.length ?? 0} items came, of which ${shard?.failed ?? 0} failed`);
@@ -177,6 +191,8 @@ class ShardStream {
     const [changed] = shard.falseRows;
     if (changed !== undefined) throw dataError(`${changed.message}. Run it again; what is finished is kept.`, { reason: "CHANGED" });
     await this.#keep(shard, done);
+    this.#keeping = false;
+    this.#wake();
   }
 
   async #keep(shard: LiveShard, done: FinishedShard | null): Promise<void> {

@@ -176,7 +176,8 @@ def test_sessions_take_turns(pool: DecoderPool) -> None:
 
 def test_a_session_that_ends_gives_its_decoders_back(pool: DecoderPool) -> None:
     with opened(pool) as session:
-        stalled = [submit(session, number, strange.SLEEP) for number in range(8)]
+        for number in range(8):
+            submit(session, number, strange.SLEEP)
         wait_until(lambda: session.in_work > 0, "a stalled decoder")
         time.sleep(0.5)
     began = time.monotonic()

@@ -4,6 +4,9 @@ import { pathField } from "../fields.js";
 import { cropSeedField } from "./clapFields.js";
 import { defineProvider } from "./definition.js";
 import { batchSizeField, dtypeField, hubIdField, revisionField } from "./encoderFields.js";
+import { checkModelOrCheckpoint } from "./modelSource.js";
+
+const EXAMPLE = "laion/clap-htsat-fused";
 
 /** A space of a CLAP model of transformers, with or without fusion. */
 export const huggingfaceClap = defineProvider({
@@ -11,7 +14,7 @@ export const huggingfaceClap = defineProvider({
   schema: z
     .strictObject({
       provider: z.literal("huggingface-clap").describe("A CLAP model in transformers' format."),
-      model: hubIdField("laion/clap-htsat-fused").optional(),
+      model: hubIdField(EXAMPLE).optional(),
       checkpoint: pathField("A folder as transformers' save_pretrained writes it, in place of a model of the hub.").optional(),
       revision: revisionField,
       dtype: dtypeField,
@@ -29,16 +32,6 @@ export const huggingfaceClap = defineProvider({
   }),
   encodes: () => ["audio", "text"],
   check: (user, path, context) => {
-    if (user.model !== undefined && user.checkpoint !== undefined) {
-      context.warn(`${[...path, "model"].join(".")} is not used, as ${[...path, "checkpoint"].join(".")} is given`);
-    }
-    if (user.model !== undefined || user.checkpoint !== undefined) return;
-    context.report({
-      path,
-      reason: "MISSING_FIELD",
-      expected: "model or checkpoint",
-      found: "neither",
-      hint: "Give model: a hub id such as laion/clap-htsat-fused, or checkpoint: a local folder.",
-    });
+    checkModelOrCheckpoint(user, path, context, EXAMPLE);
   },
 });

@@ -3,6 +3,8 @@
 import importlib
 import json
 import platform
+import sys
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -15,18 +17,33 @@ OTHERS = (
     "grpc_health.v1.health",
     "grpc_reflection.v1alpha.reflection",
     "grpc_tools.protoc",
+    "huggingface_hub",
     "safetensors.torch",
+    "sentencepiece",
     "soundfile",
     "soxr",
     "tokenizers",
-    "transformers.utils",
     "trimesh",
 )
+# These import torchvision, whose operators are not compiled for every build of PyTorch.
+WITH_TORCHVISION = (
+    "torchvision.transforms",
+    "timm.models.vision_transformer",
+    "open_clip.factory",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.clip.modeling_clip",
+)
+WORKER = Path(__file__).resolve().parents[2] / "py-worker"
 
 
 def main() -> None:
     """Fails with a message where a module cannot be imported or a product is wrong."""
     for name in OTHERS:
+        importlib.import_module(name)
+    # As the worker does it; the interpreter was told to look at nothing but its own environment.
+    sys.path.append(str(WORKER))
+    importlib.import_module("cmcr_worker.encoders.torchvision_import").import_torchvision()
+    for name in WITH_TORCHVISION:
         importlib.import_module(name)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cmcr_worker.decoding.cloud_columns import cloud_of
 from cmcr_worker.decoding.encoded import Encoded, Limits
 from cmcr_worker.decoding.pointcloud import PointCloud
-from cmcr_worker.decoding.surface import check_counts, sample_surface
+from cmcr_worker.decoding.surface import check_counts, check_triangles, sample_surface
 from cmcr_worker.decoding.text_lines import number_rows, text_lines
 
 _OFF = re.compile(r"(C|N)?OFF\b\s*|(C|N)?OFF(?=\d)")
@@ -50,13 +50,15 @@ def off_cloud(source: Encoded, file: BinaryIO, limits: Limits, points: int) -> P
     if len(rows) < vertex_count:
         raise source.corrupt(f"ends after {len(rows)} of its {vertex_count} vertices")
     vertices, colours = rows[:, :3], rows[:, 3:] if coloured else None
-    triangles = text_faces(source, lines, face_count)
+    triangles = text_faces(source, lines, face_count, limits)
     if len(triangles) == 0:
         return cloud_of(source, vertices, colours)
     return sample_surface(source, vertices, triangles, colours, points)
 
 
-def text_faces(source: Encoded, lines: Iterator[str], count: int, skipped: int = 0) -> npt.NDArray[np.int64]:
+def text_faces(
+    source: Encoded, lines: Iterator[str], count: int, limits: Limits, skipped: int = 0
+) -> npt.NDArray[np.int64]:
     """Triangles (n, 3) of `count` lines, each the number of corners and then the corners.
 
     `skipped` numbers before them are passed over, and so is what follows.
@@ -78,6 +80,7 @@ def text_faces(source: Encoded, lines: Iterator[str], count: int, skipped: int =
             _fan(flat, named)
         except (ValueError, IndexError, OverflowError):
             raise source.corrupt(f"has a face that cannot be read: {line[:60]!r}") from None
+        check_triangles(source, len(flat) // 3, limits)
     return np.frombuffer(flat, np.int64).reshape(-1, 3) if flat else np.empty((0, 3), np.int64)
 
 
@@ -110,8 +113,9 @@ def obj_cloud(source: Encoded, file: BinaryIO, limits: Limits, points: int) -> P
                 _fan(flat, [at - 1 if at > 0 else vertex_count + at for at in named])
         except (ValueError, OverflowError):
             raise source.corrupt(f"has a line that cannot be read: {line[:60]!r}") from None
-        if vertex_count > limits.points or len(flat) > 6 * limits.points:
-            raise source.corrupt(f"has more than {limits.points} vertices, or twice as many faces")
+        if vertex_count > limits.points:
+            raise source.corrupt(f"has more than {limits.points} vertices")
+        check_triangles(source, len(flat) // 3, limits)
     if vertex_count == 0:
         raise source.corrupt("holds no vertices")
     vertices = np.frombuffer(numbers, np.float64).reshape(-1, 3)

@@ -138,7 +138,7 @@ class _Text:
     """Records of a text file: one on each line."""
 
     def __init__(self, source: Encoded, file: BinaryIO, limits: Limits) -> None:
-        self._source = source
+        self._source, self._limits = source, limits
         self._lines: Iterator[str] = text_lines(source, file, limits)
 
     def table(self, element: _Element) -> npt.NDArray[Any]:
@@ -166,7 +166,7 @@ class _Text:
     def triangles(self, element: _Element) -> npt.NDArray[np.int64]:
         """The faces of an element, cut into triangles; their corners are its first list."""
         before = next(at for at, entry in enumerate(element.properties) if isinstance(entry, Listed))
-        return text_faces(self._source, self._lines, element.count, before)
+        return text_faces(self._source, self._lines, element.count, self._limits, before)
 
     def skip(self, element: _Element) -> None:
         """Passes an element over."""
@@ -179,7 +179,7 @@ class _Binary:
     """Records of a binary file, one after the other."""
 
     def __init__(self, source: Encoded, file: BinaryIO, limits: Limits, order: str) -> None:
-        self._source, self._file, self._order = source, file, order
+        self._source, self._file, self._order, self._limits = source, file, order, limits
         self._deadline = Deadline(source, limits)
 
     def table(self, element: _Element) -> npt.NDArray[Any]:
@@ -193,7 +193,13 @@ class _Binary:
         """The faces of an element, cut into triangles; their corners are its first list."""
         content = memoryview(self._file.read())
         found, used = read_lists(
-            self._source, content, element.properties, element.count, self._order, self._deadline
+            self._source,
+            content,
+            element.properties,
+            element.count,
+            self._order,
+            self._deadline,
+            self._limits,
         )
         self._file.seek(used - len(content), 1)
         return found

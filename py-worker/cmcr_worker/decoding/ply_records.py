@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmcr_worker.decoding.encoded import Encoded
-from cmcr_worker.decoding.surface import fans
+from cmcr_worker.decoding.encoded import Encoded, Limits
+from cmcr_worker.decoding.surface import check_triangles, fans
 from cmcr_worker.decoding.text_lines import Deadline
 
 _CODES = {
@@ -71,6 +71,7 @@ def read_lists(
     count: int,
     order: str,
     deadline: Deadline,
+    limits: Limits,
 ) -> tuple[npt.NDArray[np.int64], int]:
     """The first list of each of `count` records, as corners of a face and cut into triangles (n, 3), and
     how many bytes the records take.
@@ -78,14 +79,18 @@ def read_lists(
     Raises:
         WorkerError: DATA_CORRUPT where the file ends before, or takes too long.
     """
-    fast = _of_equal_lengths(content, properties, count, order)
-    if fast is not None:
-        return fast
+    equal = _of_equal_lengths(content, properties, count, order)
+    if equal is not None:
+        lists, used = equal
+        check_triangles(source, count * max(0, lists.shape[1] - 2), limits)
+        return fans(lists.astype(np.int64)), used
     parts: list[npt.NDArray[np.int64]] = []
-    position = 0
+    position = triangles = 0
     for _ in range(count):
         deadline.check()
         corners, position = _record(source, content, properties, position, order)
+        triangles += max(0, len(corners) - 2)
+        check_triangles(source, triangles, limits)
         parts.append(fans(corners.astype(np.int64)[None]))
     return np.concatenate(parts) if parts else np.empty((0, 3), np.int64), position
 
@@ -108,8 +113,9 @@ def skip_lists(
 
 def _of_equal_lengths(
     content: memoryview, properties: Sequence[Property], count: int, order: str
-) -> tuple[npt.NDArray[np.int64], int] | None:
-    """All records at once, where there is one list, of the same length in each; None where there is not."""
+) -> tuple[npt.NDArray[Any], int] | None:
+    """The lists of all records, (count, length), and how many bytes the records take, where each has one
+    list, and of the same length; None where not."""
     at = next(at for at, entry in enumerate(properties) if isinstance(entry, Listed))
     if count == 0 or sum(isinstance(entry, Listed) for entry in properties) > 1:
         return None
@@ -133,7 +139,7 @@ def _of_equal_lengths(
     table = np.frombuffer(content, record, count)
     if not (table["length"] == corners).all():
         return None
-    return fans(table["items"].astype(np.int64)), count * record.itemsize
+    return table["items"], count * record.itemsize
 
 
 def _record(

@@ -89,6 +89,12 @@ def check_counts(source: Encoded, vertices: int, faces: int, limits: Limits, lea
         )
 
 
+def check_triangles(source: Encoded, count: int, limits: Limits) -> None:
+    """Refuses a mesh whose polygons have more triangles than the limits allow. Raises DATA_CORRUPT."""
+    if count > 2 * limits.points:
+        raise source.corrupt(f"has faces of {count} triangles or more; at most {2 * limits.points} are read")
+
+
 def _areas(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -309,6 +309,12 @@ def test_limits_are_kept() -> None:
     few = dataclasses.replace(LIMITS, points=100)
     for ending, content in whole_clouds(0).items():
         assert "100" in refusal(content, Path("a" + ending).suffix, few)
+    fan = np.arange(60)[None].repeat(5, axis=0)
+    for layout in ("ascii", "binary_little_endian"):
+        for faces in (fan, [*fan, fan[0, :9]]):
+            assert "at most 200" in refusal(ply(POINTS[:90], faces, layout), ".ply", few)
+    assert "at most 200" in refusal(off(POINTS[:90], fan), ".off", few)
+    assert "at most 200" in refusal(obj(POINTS[:90], fan), ".obj", few)
     assert "at most 1000" in refusal(npy(POINTS), ".npy", dataclasses.replace(LIMITS, bytes=1000))
     million = b"v 0.25 0.5 0.75\n" * 20_000
     for ending, content in ((".obj", million), (".txt", million.replace(b"v ", b""))):

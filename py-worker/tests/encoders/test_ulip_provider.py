@@ -100,6 +100,20 @@ def test_description_is_what_is_loaded(checkpoint: Path, dtype: str) -> None:
     assert_description_is_what_is_loaded(description, PROVIDER.load("", checkpoint, options, CPU))
 
 
+def test_what_is_done_to_a_cloud_unless_told_otherwise(checkpoint: Path) -> None:
+    assert PROVIDER.describe("", checkpoint, {}).preprocessing["pointcloud"] == {
+        "channels": 3,
+        "groups": 24,
+        "neighbours": 8,
+        "normalize": "none",
+        "points": None,
+        "sampling": "first",
+        "seed": 0,
+        "swap_yz": False,
+        "missing_colour": 0.4,
+    }
+
+
 def test_description_reads_no_tensor(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a description needs no weights")

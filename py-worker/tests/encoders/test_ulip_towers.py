@@ -99,6 +99,16 @@ def test_quick_gelu_is_not_gelu(loaded: tuple[UlipEncoder, dict[str, Tensor]]) -
     assert cosines.min() < 0.99999
 
 
+def test_layer_norms_have_the_epsilons_of_their_libraries(
+    loaded: tuple[UlipEncoder, dict[str, Tensor]],
+) -> None:
+    network = loaded[0].module[0]
+    for name, module in network.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            # timm's for its image tower, torch's default for all else.
+            assert module.eps == (1e-6 if name.startswith("visual.") else 1e-5), name
+
+
 def test_long_texts_lose_their_end_token(loaded: tuple[UlipEncoder, dict[str, Tensor]]) -> None:
     encoder, state = loaded
     words = "chair " * 75

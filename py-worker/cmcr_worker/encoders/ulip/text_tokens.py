@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,13 +19,17 @@ class UlipTokenizer:
     """
 
     def __init__(self, context: int) -> None:
+        self._context = context
+
+    @cached_property
+    def _encoding(self) -> Any:
+        # open_clip takes seconds to import, and who embeds clouds alone does not need it.
         from cmcr_worker.encoders.torchvision_import import import_torchvision
 
         import_torchvision()
         from open_clip.tokenizer import SimpleTokenizer
 
-        self._context = context
-        self._encoding: Any = SimpleTokenizer()
+        return SimpleTokenizer()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """(texts, context) int64, filled up with zeros."""

@@ -13,8 +13,8 @@ import { receiveAt } from "./context.js";
 import { sidesFor } from "./embedSide.js";
 import { refuseExisting } from "./newFile.js";
 import { readFinishedRun } from "./projectorsFile.js";
-import { encoderSpec } from "./stages/encode.js";
-import { openWorker } from "./workers.js";
+import { encoderSpec } from "./stages/encodeCollection.js";
+import { experimentRoots, openWorker } from "./workers.js";
 
 /** The arguments of `cmcr embed`, as typed. */
 export interface EmbedRequest {
@@ -61,7 +61,7 @@ export async function embedItems(request: EmbedRequest, signal: AbortSignal): Pr
   const pending = out === null ? null : await PendingFolder.beside(out);
   let worker: Worker | undefined;
   try {
-    worker = await openWorker({ settings: experiment.worker, roots: [...(pending === null ? [] : [pending.path]), ...rootsOf(candidates, modality, items)], signal });
+    worker = await openWorker({ settings: experiment.worker, roots: [...(pending === null ? [] : [pending.path]), ...rootsOf(experiment, modality, items)], signal });
     const { encoder, dimension } = await chooseEncoder(worker, candidates, modality);
     const connector = await worker.connectors.loadProjectors(projectors);
     checkDimension(connector, encoder, dimension);
@@ -145,10 +145,9 @@ async function checkItems(modality: Modality, items: readonly string[]): Promise
   );
 }
 
-/** Folders that the worker must see. */
-function rootsOf(spaces: readonly CompiledEncoder[], modality: Modality, items: readonly string[]): readonly string[] {
-  const checkpoints = spaces.flatMap(({ checkpoint }) => (checkpoint === null ? [] : [dirname(checkpoint)]));
-  return [...checkpoints, ...(modality === "text" ? [] : items.map((path) => dirname(path)))];
+/** Folders that the worker must see: those of the encoders' weights, and of the items. */
+function rootsOf(experiment: CompiledExperiment, modality: Modality, items: readonly string[]): readonly string[] {
+  return [...experimentRoots({ ...experiment, data: {} }), ...(modality === "text" ? [] : items.map((path) => dirname(path)))];
 }
 
 async function* batches({ sharesFiles }: Worker, modality: Modality, items: readonly string[], size: number): AsyncGenerator<ItemBatch> {

@@ -102,10 +102,13 @@ async function spacesOf({ name, sides }: ImportPreset, settings: EncoderSettings
 
 const PRECOMPUTED: Space = { provider: "precomputed" };
 
+/** Of CLAP the sounds alone: C-MCR and Ex-MCR send texts through CLIP, and so need no tokenizer of CLAP's. */
+const SOUNDS_ALONE = { tokenizer: "none" };
+
 /** The encoders that the authors use, where the hub has them. ULIP's weights must be given: until then its embeddings are. */
 const DEFAULTS: Readonly<Record<string, Space>> = {
   clip: { provider: "huggingface-clip", model: "openai/clip-vit-base-patch32" },
-  clap: { provider: "huggingface-clap", model: "laion/clap-htsat-fused" },
+  clap: { provider: "laion-clap", model: "630k-fusion-best", ...SOUNDS_ALONE },
 };
 
 /** The provider that reads a checkpoint of that space: CLAP's original is a file, transformers' a folder. */
@@ -115,5 +118,5 @@ async function withCheckpoint(space: string, checkpoint: string): Promise<Space>
   });
   if (space === "clip") return { provider: "huggingface-clip", checkpoint };
   if (space === "ulip") return { provider: "ulip", checkpoint };
-  return { provider: status.isDirectory() ? "huggingface-clap" : "laion-clap", checkpoint };
+  return status.isDirectory() ? { provider: "huggingface-clap", checkpoint } : { provider: "laion-clap", checkpoint, ...SOUNDS_ALONE };
 }

@@ -30,6 +30,7 @@ from tiny_huggingface import (
     sentences,
     write_clip,
     write_siglip,
+    write_siglip_of_sentencepiece,
 )
 from transformers import AutoTokenizer
 
@@ -174,6 +175,17 @@ def test_siglip_pads_to_its_context(folders: dict[str, Path]) -> None:
     library._tokens = {"padding": True}
     wrong = torch.nn.functional.normalize(library.texts(["a dog"]), dim=-1)
     assert (encode(encoder, "text", ["a dog"]) * wrong).sum().item() < 0.999
+
+
+def test_siglip_with_a_tokenizer_of_sentencepiece(tmp_path: Path) -> None:
+    folder = write_siglip_of_sentencepiece(tmp_path / "siglip")
+    assert not (folder / "tokenizer.json").exists()
+    encoder = load(folder)
+    assert_matches_library(encoder, "text", sentences(20), Library("siglip", folder).texts)
+    # It takes capitals and punctuation away by itself.
+    torch.testing.assert_close(
+        encode(encoder, "text", ["A Red, DOG!"]), encode(encoder, "text", ["a red dog"]), atol=0, rtol=0
+    )
 
 
 class TestActivation:

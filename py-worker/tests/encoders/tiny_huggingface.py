@@ -129,13 +129,18 @@ def write_clip(folder: Path, *, activation: str = "quick_gelu", seed: int = 1, *
     return folder
 
 
-def write_siglip(folder: Path, *, seed: int = 2) -> Path:
+def write_siglip(folder: Path, *, seed: int = 2, vocabulary: int = 24) -> Path:
     """A SigLIP model of 32 dimensions for images of 32 x 48, texts padded to 64."""
     common = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     torch.manual_seed(seed)
     model = SiglipModel(
         SiglipConfig(
-            text_config={**common, "vocab_size": 24, "max_position_embeddings": 64, "projection_size": 32},
+            text_config={
+                **common,
+                "vocab_size": vocabulary,
+                "max_position_embeddings": 64,
+                "projection_size": 32,
+            },
             vision_config={**common, "image_size": 32, "patch_size": 8},
         )
     )
@@ -143,6 +148,31 @@ def write_siglip(folder: Path, *, seed: int = 2) -> Path:
     model.save_pretrained(folder)
     word_tokenizer(end="</s>", model_input_names=["input_ids"], model_max_length=64).save_pretrained(folder)
     SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def write_siglip_of_sentencepiece(folder: Path) -> Path:
+    """The same with the tokenizer that the first SigLIP was published with: spiece.model."""
+    import sentencepiece
+    from transformers import SiglipTokenizer
+
+    write_siglip(folder, vocabulary=48)
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    with (folder / "spiece.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(WORDS * 20),
+            model_writer=file,
+            vocab_size=48,
+            hard_vocab_limit=False,
+            pad_id=-1,
+            bos_id=-1,
+            eos_id=1,
+            unk_id=0,
+            minloglevel=2,
+        )
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"), model_input_names=["input_ids"])
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -5,7 +5,9 @@ import { countField, nameField, pathField, positiveField } from "./fields.js";
 import type { ResolvePath } from "./providers/definition.js";
 import { sources, sourceSchema } from "./sources/registry.js";
 
-const EMBEDDING_FILES = [".npy", ".safetensors"];
+/** A file of one of two endings; or a folder, which ends with a slash or has no ending. */
+const EMBEDDINGS_PATH = /^[^\0]*(\.npy|\.safetensors|\/|(^|\/)[^\0./\s][^\0./]*|(^|\/)\.{1,2})$/;
+const embeddingsError = "expected the path of a .npy or .safetensors file, or of a folder that clip-retrieval wrote";
 
 const labelsSchema = z
   .union([
@@ -49,10 +51,13 @@ export const collectionSchema = z
     embeddings: z
       .record(
         nameField("A space's name."),
-        pathField("A .npy or .safetensors file of that space's embeddings, (n, d), float16 or float32.", EMBEDDING_FILES),
+        z
+          .string({ error: embeddingsError })
+          .regex(EMBEDDINGS_PATH, { error: embeddingsError })
+          .describe("A .npy or .safetensors file of that space's embeddings, (n, d), float16 or float32; or a folder that clip-retrieval wrote (img_emb/, text_emb/)."),
       )
       .default({})
-      .describe("Embeddings that are given, so not encoded: a file for each space."),
+      .describe("Embeddings that are given, so not encoded: a file or a folder for each space."),
     labels: labelsSchema.optional(),
     unreadable: unreadableSchema.prefault({}),
     limits: limitsSchema.optional(),

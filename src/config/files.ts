@@ -1,6 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { extname } from "node:path";
 
+import { readClipRetrieval } from "../data/clipRetrieval/read.js";
 import { readNpyHeader } from "../data/npy.js";
 import { findNonFinite, readNpyBlocks } from "../data/npyContents.js";
 import { CmcrError, EXIT } from "../errors.js";
@@ -96,6 +97,9 @@ async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
   const fault = (reason: string, message: string): FileFault => ({ field: file.field, reason, message, inFile: true });
   try {
     const entry = await stat(file.path);
+    if (file.use.kind === "embeddings" && entry.isDirectory() && HEADER_READERS[extname(file.path)] === undefined) {
+      return { ...file, header: await readClipRetrieval(file.path, file.use.modality) };
+    }
     if (!(wanted.includes("folder") && entry.isDirectory()) && !(wanted.includes("file") && entry.isFile())) {
       return fault("DATA_UNREADABLE", `expected a ${wanted}, found something else at ${file.path}`);
     }

@@ -1,10 +1,10 @@
-import { type CompiledExperiment, hasEncoder, type SourceInput } from "./compiled.js";
+import { type CompiledExperiment, hasEncoder, type Modality, type SourceInput } from "./compiled.js";
 import type { FieldPath } from "./mistake.js";
 import { sourceInputs } from "./sourceInputs.js";
 
 /** What a named file is for. */
 export type FileUse =
-  | { readonly kind: "embeddings"; readonly collection: string; readonly space: string }
+  | { readonly kind: "embeddings"; readonly collection: string; readonly space: string; readonly modality: Modality }
   | { readonly kind: "labels"; readonly collection: string }
   | { readonly kind: "relevance" }
   | { readonly kind: "checkpoint" }
@@ -28,13 +28,13 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
       files.push({ path: space.checkpoint, field: ["spaces", name, "checkpoint"], use: { kind: "checkpoint" } });
     }
   }
-  for (const [name, { embeddings, labels, source }] of Object.entries(experiment.data)) {
+  for (const [name, { embeddings, labels, source, modality }] of Object.entries(experiment.data)) {
     const field = ["data", name];
     for (const input of source === null ? [] : sourceInputs(source)) {
       files.push({ path: input.path, field: [...field, "source", input.field], use: { kind: "source", expected: input.expected } });
     }
     for (const [space, path] of Object.entries(embeddings)) {
-      files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space } });
+      files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space, modality } });
     }
     if (labels?.kind === "file") files.push({ path: labels.path, field: [...field, "labels"], use: { kind: "labels", collection: name } });
   }

@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 
+import { data } from "./data.js";
 import { doctor } from "./doctor.js";
 import { embed } from "./embed.js";
 import { encode } from "./encode.js";
@@ -15,4 +16,4 @@ import { validate } from "./validate.js";
 import { worker } from "./worker.js";
 
 /** Every command, in the order of the help. */
-export const COMMANDS = [run, validate, init, schema, evaluate, metrics, encode, embed, project, importProjectors, exportProjectors, worker, doctor] as unknown as readonly CommandModule[];
+export const COMMANDS = [run, validate, init, schema, evaluate, metrics, data, encode, embed, project, importProjectors, exportProjectors, worker, doctor] as unknown as readonly CommandModule[];

@@ -1,4 +1,7 @@
+import { rm } from "node:fs/promises";
+
 import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
+import { isFolder, joinParts, readClipRetrieval } from "../../data/clipRetrieval/read.js";
 import { dataError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
@@ -7,6 +10,8 @@ import { encodeCollection } from "./encodeCollection.js";
 
 export { encoderSpec } from "./encodeCollection.js";
 
+/** The parts of a folder in one file, while they are imported. */
+const JOINED = "parts.npy";
 /** Raised when the import of a user's file would give other bytes than before. */
 const IMPORT_VERSION = 1;
 
@@ -55,27 +60,32 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
 
 async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
   const given = collection.embeddings[space.name];
-  if (given !== undefined) return imported(context, collection.name, space.name, given);
+  if (given !== undefined) return imported(context, collection, space.name, given);
   if (collection.source === null || !hasEncoder(space)) throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
   return encodeCollection(context, collection, space);
 }
 
-async function imported(context: RunContext, collection: string, space: string, path: string): Promise<StoredMatrix> {
+async function imported(context: RunContext, { name, modality }: CompiledCollection, space: string, path: string): Promise<StoredMatrix> {
   const { worker, signal } = context;
-  const sha256 = await fileSha256(path, signal);
+  const parts = (await isFolder(path)) ? await readClipRetrieval(path, modality) : null;
+  const sums: string[] = [];
+  for (const part of parts?.paths ?? [path]) sums.push(await fileSha256(part, signal));
   const entry = await produce(context, {
     stage: "encode",
-    output: `${collection} in ${space}`,
+    output: `${name} in ${space}`,
     unit: "rows",
-    inputs: { kind: "import", version: IMPORT_VERSION, sha256 },
+    inputs: { kind: "import", version: IMPORT_VERSION, ...(parts === null ? { sha256: sums[0] ?? "" } : { parts: sums }) },
     async make(pending, meter) {
-      const uploaded = worker.sharesFiles ? null : await worker.tensors.upload(path);
+      const file = parts === null ? path : pending.file(JOINED);
+      if (parts !== null) await joinParts(parts, file, signal);
+      const uploaded = worker.sharesFiles ? null : await worker.tensors.upload(file);
       const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) =>
-        worker.tensors.import(uploaded ?? path, null, target, (done, total) => {
+        worker.tensors.import(uploaded ?? file, null, target, (done, total) => {
           meter.update(done, total);
         }),
       );
       await worker.tensors.release(tensor, ...(uploaded === null ? [] : [uploaded]));
+      if (parts !== null) await rm(file);
       return { files: [EMBEDDINGS], facts: { rows: tensor.rows, dim: tensor.dim, dtype: "float32", source: path } };
     },
   });

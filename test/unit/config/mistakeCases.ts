@@ -364,6 +364,6 @@ export const CASES: readonly Case[] = [
     to: "clip: emb/clip_text.pt",
     reason: "IMPOSSIBLE_VALUE",
     path: "data.captions.embeddings.clip",
-    message: 'digits.yaml:11:25 data.captions.embeddings.clip: expected the path of a .npy or .safetensors file, found "emb/clip_text.pt"',
+    message: 'digits.yaml:11:25 data.captions.embeddings.clip: expected the path of a .npy or .safetensors file, or of a folder that clip-retrieval wrote, found "emb/clip_text.pt"',
   },
 ];

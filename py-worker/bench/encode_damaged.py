@@ -1,7 +1,7 @@
 """Damaged files of every kind among good ones, through a running worker's service and its decoders.
 
-Prints one JSON object: how many were made, listed and embedded, how long it took, and one cause for each kind.
-Exits with 1 where one was not listed or a good one has no row.
+Prints one JSON object: how many were made, listed and embedded, how long it took, and one cause for each
+kind. Exits with 1 where one was not listed or a good one has no row.
 
     python bench/encode_damaged.py --count 1000 --seed 0
 """
@@ -17,7 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "server")]
+sys.path.insert(0, str(TESTS.parent))
+sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(TESTS / "server"))
 
 import damaged_files
 import numpy as np

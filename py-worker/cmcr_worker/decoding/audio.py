@@ -66,7 +66,11 @@ def decode_audio(source: Encoded, limits: Limits, part: Part | None) -> AudioCli
             missing = missing_bytes(file, source.size())
             if missing > 0:
                 raise source.corrupt(f"is cut off: {missing} bytes that it declares are missing")
-            clip = _read(source, with_known_length(file), limits, part or Part())
+            try:
+                clip = _read(source, with_known_length(file), limits, part or Part())
+            except soundfile.LibsndfileError as error:
+                # Its own text begins with a descriptor's number.
+                raise source.corrupt(f"cannot be read as a sound ({error.error_string})") from error
     if len(clip.samples) == 0:
         raise source.corrupt("holds no samples")
     if not np.isfinite(clip.samples).all():

@@ -1,13 +1,15 @@
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 import { InterruptedError, WorkerLostError } from "../bridge/errors.js";
 import type { Worker } from "../bridge/worker.js";
-import { type CompiledSource, type CompiledUnreadable, MODALITIES, type Modality } from "../config/compiled.js";
+import { encoderPaths, type CompiledSource, type CompiledUnreadable, MODALITIES, type Modality  } from "../config/compiled.js";
 import { DEFAULT_UNREADABLE_LIMIT } from "../config/collection.js";
 import { sourceRoots } from "../config/sourceInputs.js";
+import { sources } from "../config/sources/registry.js";
 import type { ItemList } from "../data/itemList.js";
 import { listItems } from "../data/listItems.js";
+import { compileFields, guessSource } from "../data/sources/guess.js";
 import { dataError, usageError } from "../errors.js";
 import { writeFileWhole } from "../store/files.js";
 import { PartialOutput, type SkippedItem } from "../store/partial.js";
@@ -28,6 +30,8 @@ export interface EncodeRequest {
   readonly model?: string | undefined;
   readonly modality: string;
   readonly input: string;
+  /** Of the source, where the path alone does not tell. */
+  readonly type?: string | undefined;
   readonly out: string;
   readonly checkpoint?: string | undefined;
   readonly batchSize?: string | undefined;
@@ -61,7 +65,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
   const input = resolve(request.input);
   const out = resolve(request.out);
   await refuseExisting("out", out);
-  const source = await sourceOf(input, modality);
+  const source = await sourceOf(input, modality, request.type);
   const work = new WorkFolder(out);
   await work.make();
   let worker: Worker | undefined;
@@ -75,7 +79,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
       );
     // Before a worker is started, which takes longer than to find that there is nothing to embed.
     items = await list(false);
-    const roots = [work.path, ...sourceRoots(source), ...items.roots, ...(encoder.checkpoint === null ? [] : [dirname(encoder.checkpoint)])];
+    const roots = [work.path, ...sourceRoots(source), ...items.roots, ...encoderPaths(encoder).map(({ path }) => dirname(path))];
     worker = await openWorker({ settings: { device, threads, decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders), address: null }, roots, signal });
     const { info } = worker;
     report({ event: "worker", device: info.device, deviceName: info.deviceName, torchVersion: info.torchVersion, threads: info.threads, pid: info.pid });
@@ -211,11 +215,8 @@ function neverGenerated(): Promise<never> {
   return Promise.reject(new Error("an input is never generated"));
 }
 
-async function sourceOf(input: string, modality: Modality): Promise<CompiledSource> {
-  const status = await stat(input).catch((cause: unknown) => {
-    throw dataError(`${input} is not there.`, { reason: "DATA_MISSING", path: input, cause });
-  });
-  if (status.isDirectory()) return { type: "folder", path: input };
-  if (modality === "text") return { type: "lines", path: input };
-  throw badArgument("input", `expected a folder of ${modality} files; found the file ${input}`);
+async function sourceOf(path: string, modality: Modality, type: string | undefined): Promise<CompiledSource> {
+  if (type === undefined) return guessSource(path, modality);
+  if (!sources.names.includes(type)) throw badArgument("type", `expected one of ${sources.names.join(", ")}; found "${type}"`);
+  return compileFields({ type, path });
 }

@@ -9,6 +9,7 @@ export const encode = command({
       .option("model", { type: "string", describe: "Which model of the provider, such as a hub id" })
       .option("modality", { type: "string", demandOption: true, describe: "text, image, audio, pointcloud or video" })
       .option("input", { type: "string", demandOption: true, describe: "A folder, a text file with one item a line, a table or a tar" })
+      .option("type", { type: "string", requiresArg: true, describe: "Type of source that the input is, such as class-folder, where its name does not tell" })
       .option("out", { type: "string", demandOption: true, describe: "Folder to write; it must not exist" })
       .option("checkpoint", { type: "string", describe: "Weights on this disk: a file or a folder" })
       .option("batch-size", { type: "string", requiresArg: true, describe: "Items that go through the encoder together (256 unless the provider says otherwise)" })

@@ -9,6 +9,9 @@ function everyObject(value: unknown, visit: (object: object) => void): void {
   for (const part of Object.values(value)) everyObject(part, visit);
 }
 
+/** What a collection has that says nothing of items that cannot be read. */
+const READABLE = { unreadable: { action: "skip", limit: 5 }, limits: null };
+
 describe("the compiled experiment", () => {
   it("warns of a baseline that is fitted on pseudo pairs when these are drawn at random", () => {
     const text = shipped("quickstart").replace("consistency: { temperature: 0.01 }", "consistency: false");
@@ -25,9 +28,9 @@ describe("the compiled experiment", () => {
       worker: { device: "auto", threads: 1, decoders: null, address: null },
       spaces: { a: { name: "a", provider: "precomputed" }, b: { name: "b", provider: "precomputed" } },
       data: {
-        both: { name: "both", modality: "text", source: null, embeddings: { a: "/study/a.npy", b: "/study/b.npy" }, labels: null },
-        left: { name: "left", modality: "image", source: null, embeddings: { a: "/study/left.npy" }, labels: null },
-        right: { name: "right", modality: "audio", source: null, embeddings: { b: "/study/right.npy" }, labels: null },
+        both: { name: "both", modality: "text", source: null, embeddings: { a: "/study/a.npy", b: "/study/b.npy" }, labels: null, ...READABLE },
+        left: { name: "left", modality: "image", source: null, embeddings: { a: "/study/left.npy" }, labels: null, ...READABLE },
+        right: { name: "right", modality: "audio", source: null, embeddings: { b: "/study/right.npy" }, labels: null, ...READABLE },
       },
       connect: {
         method: "cmcr",

@@ -9,6 +9,8 @@ import type { Worker } from "../../../src/bridge/worker.js";
 import { readNpy } from "../../../src/data/npy.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix } from "../../../src/run/context.js";
 import type { RunEvent } from "../../../src/run/events.js";
+import type { ItemLists } from "../../../src/run/itemLists.js";
+import { SkippedList } from "../../../src/run/skippedList.js";
 import { experimentRoots } from "../../../src/run/workers.js";
 import { Store, type StoreEntry } from "../../../src/store/store.js";
 import { failureOf } from "../../helpers/failures.js";
@@ -34,6 +36,8 @@ async function newStage(signal: AbortSignal = new AbortController().signal): Pro
     report: (event) => events.push(event),
     fresh: false,
     records: [],
+    lists: undefined as unknown as ItemLists,
+    skipped: new SkippedList(join(store.root, "skipped.jsonl")),
   };
   const stage: Stage = {
     context,
@@ -174,7 +178,7 @@ describe("what the worker may read", () => {
     const changed = {
       ...experiment,
       spaces: { clip: { name: "clip", provider: "builtin", model: "m", checkpoint: "/weights/a.safetensors" }, clap: { name: "clap", provider: "builtin", model: "m", checkpoint: null } },
-      data: { photos: { name: "photos", modality: "image", source: { type: "folder", path: "/photos" }, embeddings: {}, labels: null } },
+      data: { photos: { name: "photos", modality: "image", source: { type: "folder", path: "/photos" }, embeddings: {}, labels: null, unreadable: { action: "skip", limit: 5 }, limits: null } },
     } as const;
     expect(experimentRoots({ ...changed })).toEqual(["/photos", "/weights"]);
   });

@@ -260,7 +260,7 @@ class Evil:
 
 
 def test_pickled_code_is_not_run_and_harmless_settings_are_read_over(
-    tmp_path: Path, files: dict[Any, Path]
+    tmp_path: Path, files: dict[Any, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = Original(True).state()
     evil = tmp_path / "made by the checkpoint"
@@ -272,7 +272,17 @@ def test_pickled_code_is_not_run_and_harmless_settings_are_read_over(
         refused(Reason.DATA_CORRUPT, call, "mkdir")
     assert not evil.exists()
     torch.save({"state_dict": state, "args": argparse.Namespace(lr=1e-4), "epoch": 3}, tmp_path / "kind.pt")
+    # The layout is read before the weights, and refuses a file that the second reading never sees.
+    reads: list[object] = []
+    unpickle = torch.load
+
+    def watched(*arguments: Any, **settings: Any) -> Any:
+        reads.append(settings.get("weights_only"))
+        return unpickle(*arguments, **settings)
+
+    monkeypatch.setattr(torch, "load", watched)
     found = encode(load_file(tmp_path / "kind.pt"), "audio", GOLDEN[:1])
+    assert reads == [True, True]
     torch.testing.assert_close(found, encode(load(files, True), "audio", GOLDEN[:1]), atol=0, rtol=0)
 
 

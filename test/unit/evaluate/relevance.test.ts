@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EXIT } from "../../../src/errors.js";
-import { relevanceFromLabels, relevanceFromLists, relevanceFromRows, reverseRelevance } from "../../../src/evaluate/relevance.js";
+import { relevanceFromLabels, relevanceFromLists, relevanceFromRows, restrictRelevance, reverseRelevance } from "../../../src/evaluate/relevance.js";
 
 const PLACE = "relevance.json";
 
@@ -52,5 +52,29 @@ describe("relevance", () => {
     const reversed = reverseRelevance(relevance);
     expect(reversed).toEqual(relevanceFromLists([[0], [], [0, 2], [2]], 4, 3, PLACE));
     expect(reverseRelevance(reversed)).toEqual(relevance);
+  });
+});
+
+describe("relevance among the items that could be read", () => {
+  it("names items by their numbers in the source, and goes with either side", () => {
+    const lists = relevanceFromLists([[0, 3], [1], [2], [3]], 4, 4, PLACE);
+    // Query 1 and the gallery items 0 and 2 could not be read.
+    expect(restrictRelevance(lists, Uint32Array.of(0, 2, 3), Uint32Array.of(1, 3))).toEqual({
+      offsets: new Uint32Array([0, 1, 1, 2]),
+      columns: new Uint32Array([1, 1]),
+      queries: 3,
+      gallery: 2,
+    });
+  });
+
+  it("by rows pairs what is left of both", () => {
+    const rows = relevanceFromRows(4, 4, PLACE);
+    expect(restrictRelevance(rows, Uint32Array.of(0, 1, 3), Uint32Array.of(0, 2, 3))).toEqual({
+      offsets: new Uint32Array([0, 1, 1, 2]),
+      columns: new Uint32Array([0, 2]),
+      queries: 3,
+      gallery: 3,
+    });
+    expect(restrictRelevance(rows, Uint32Array.of(0, 1, 2, 3), Uint32Array.of(0, 1, 2, 3))).toBe(rows);
   });
 });

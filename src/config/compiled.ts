@@ -4,6 +4,8 @@
  * user wrote; nothing after it knows of defaults.
  */
 
+import { isAbsolute } from "node:path";
+
 import type { CompiledSource } from "./compiledSource.js";
 
 export type { CompiledPart, CompiledSource, CompiledTable, SourceInput, TableFormat, TableLayout } from "./compiledSource.js";
@@ -44,6 +46,15 @@ export interface CompiledEncoder {
   readonly options: Readonly<Record<string, string | number | boolean>>;
   /** Items that go through the encoder together. */
   readonly batchSize: number;
+}
+
+/** The files and folders that an encoder is loaded from: its checkpoint, and each option that is an absolute path. */
+export function encoderPaths({ checkpoint, options }: Pick<CompiledEncoder, "checkpoint" | "options">): { readonly field: string; readonly path: string }[] {
+  const paths = checkpoint === null ? [] : [{ field: "checkpoint", path: checkpoint }];
+  for (const [field, value] of Object.entries(options)) {
+    if (typeof value === "string" && isAbsolute(value)) paths.push({ field, path: value });
+  }
+  return paths;
 }
 
 /** A frozen space: embeddings that are given, or an encoder. */

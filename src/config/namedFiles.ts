@@ -1,4 +1,4 @@
-import { type CompiledExperiment, hasEncoder, type Modality, type SourceInput } from "./compiled.js";
+import { type CompiledExperiment, encoderPaths, hasEncoder, type Modality, type SourceInput } from "./compiled.js";
 import type { FieldPath } from "./mistake.js";
 import { sourceInputs } from "./sourceInputs.js";
 
@@ -24,8 +24,8 @@ export interface NamedFile {
 export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
   const files: NamedFile[] = [];
   for (const [name, space] of Object.entries(experiment.spaces)) {
-    if (hasEncoder(space) && space.checkpoint !== null) {
-      files.push({ path: space.checkpoint, field: ["spaces", name, "checkpoint"], use: { kind: "checkpoint" } });
+    for (const { field, path } of hasEncoder(space) ? encoderPaths(space) : []) {
+      files.push({ path, field: ["spaces", name, field], use: { kind: "checkpoint" } });
     }
   }
   for (const [name, { embeddings, labels, source, modality }] of Object.entries(experiment.data)) {

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 
 import { InterruptedError, WorkerLostError } from "../bridge/errors.js";
 import type { Worker } from "../bridge/worker.js";
-import { encoderPaths, type CompiledSource, type CompiledUnreadable, MODALITIES, type Modality  } from "../config/compiled.js";
+import { type CompiledSource, type CompiledUnreadable, encoderPaths, MODALITIES, type Modality } from "../config/compiled.js";
 import { DEFAULT_UNREADABLE_LIMIT } from "../config/collection.js";
 import { sourceRoots } from "../config/sourceInputs.js";
 import { sources } from "../config/sources/registry.js";

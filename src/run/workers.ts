@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 
-import { type CompiledExperiment, type CompiledWorker, hasEncoder } from "../config/compiled.js";
+import { type CompiledExperiment, type CompiledWorker, encoderPaths, hasEncoder } from "../config/compiled.js";
 import { sourceRoots } from "../config/sourceInputs.js";
 import { Worker } from "../bridge/worker.js";
 import { CmcrError, EXIT } from "../errors.js";
@@ -41,7 +41,7 @@ export function experimentRoots({ data, spaces }: CompiledExperiment): readonly 
     if (source !== null) roots.push(...sourceRoots(source));
   }
   for (const space of Object.values(spaces)) {
-    if (hasEncoder(space) && space.checkpoint !== null) roots.push(dirname(space.checkpoint));
+    if (hasEncoder(space)) roots.push(...encoderPaths(space).map(({ path }) => dirname(path)));
   }
   return roots;
 }

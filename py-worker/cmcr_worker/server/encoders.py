@@ -110,4 +110,8 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             ) from error
         if not isinstance(options, dict):
             raise WorkerError(Reason.CONFIG_INVALID, "expected a JSON object", subject="encoder.options_json")
+        for name, value in options.items():
+            # A tokenizer's or another model's place: what a request reads lies below the roots.
+            if isinstance(value, str) and Path(value).is_absolute():
+                options[name] = str(self._state.path(value, field=f"encoder.options.{name}"))
         return provider(spec.provider), checkpoint, options

@@ -132,6 +132,11 @@ class TestDescribe:
             ({"options_json": "{"}, Reason.CONFIG_INVALID, grpc.StatusCode.INVALID_ARGUMENT),
             ({"options_json": "[]"}, Reason.CONFIG_INVALID, grpc.StatusCode.INVALID_ARGUMENT),
             ({"checkpoint": "/etc/hostname"}, Reason.PATH_FORBIDDEN, grpc.StatusCode.PERMISSION_DENIED),
+            (
+                {"options_json": '{"tokenizer": "/etc"}'},
+                Reason.PATH_FORBIDDEN,
+                grpc.StatusCode.PERMISSION_DENIED,
+            ),
         ],
     )
     def test_mistakes(self, served: Served, changes: dict[str, str], reason: Reason, code: Any) -> None:

@@ -6,6 +6,7 @@ import { suggestion } from "./nearest.js";
 /** Each template is an experiment that comes with cmcr, comments and all. */
 const FILES = {
   precomputed: "own-embeddings.yaml",
+  files: "own-files.yaml",
   quickstart: "quickstart.yaml",
 } as const;
 

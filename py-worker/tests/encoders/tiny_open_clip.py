@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tiny_huggingface import spread, word_tokenizer
 
@@ -101,3 +103,21 @@ def settle(model: Any) -> None:
             generator = torch.Generator().manual_seed(seed)
             model.encode_image(torch.randn(16, 3, 64, 64, generator=generator))
     model.eval()
+
+
+class OpenClipLibrary:
+    """open_clip, as its own documentation uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        name = f"local-dir:{folder}"
+        self.model, self.transform = open_clip.create_model_from_pretrained(name)
+        self.model.eval()
+        self.tokenizer = open_clip.get_tokenizer(name)
+
+    @torch.no_grad()
+    def images(self, items: Sequence[Any]) -> torch.Tensor:
+        return self.model.encode_image(torch.stack([self.transform(Image.fromarray(item)) for item in items]))
+
+    @torch.no_grad()
+    def texts(self, items: Sequence[Any]) -> torch.Tensor:
+        return self.model.encode_text(self.tokenizer(list(items)))

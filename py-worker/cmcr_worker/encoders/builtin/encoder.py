@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.builtin.image_size import fitted
 from cmcr_worker.encoders.builtin.models import ModelDefinition, build_towers
 from cmcr_worker.encoders.builtin.tower import Tower
 from cmcr_worker.encoders.builtin.weights import Weights
@@ -49,9 +50,12 @@ class BuiltinEncoder:
         return nn.ModuleDict(self._towers)
 
     def preparation(self, modality: str) -> Preparation:
-        """None: the towers resize and transform by themselves. Raises UNKNOWN_NAME as `embed` does."""
+        """Images are resized, so that no photo has to be kept whole; the rest the towers do by themselves.
+
+        Raises UNKNOWN_NAME as `embed` does.
+        """
         self._tower(modality)
-        return as_it_is
+        return fitted if modality == "image" else as_it_is
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> torch.Tensor:
         """Embeddings of these items, (n, dimension) float32 on the CPU, rows L2-normalised.

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.builtin.image_size import SIDE, is_image, resized
 from cmcr_worker.encoders.builtin.tower import Tower, wrong_item
-
-SIDE = 32
 
 
 class ConvolutionalImage(Tower):
@@ -38,14 +36,9 @@ class ConvolutionalImage(Tower):
         """Pixels, (n, 32, 32, 3) uint8; images of any other size are resized."""
         pixels = np.empty((len(items), SIDE, SIDE, 3), dtype=np.uint8)
         for row, item in enumerate(items):
-            if (
-                not isinstance(item, np.ndarray)
-                or item.dtype != np.uint8
-                or item.ndim != 3
-                or item.shape[2] != 3
-            ):
+            if not isinstance(item, np.ndarray) or not is_image(item):
                 raise wrong_item("an RGB image", item, row)
-            pixels[row] = item if item.shape[:2] == (SIDE, SIDE) else _resized(item)
+            pixels[row] = resized(item)
         return torch.from_numpy(pixels)
 
     def forward(self, prepared: torch.Tensor) -> torch.Tensor:
@@ -54,10 +47,3 @@ class ConvolutionalImage(Tower):
         images = prepared.permute(0, 3, 1, 2).float().div_(63.75).sub_(2.0)
         embeddings: torch.Tensor = self.head(self.features(images).flatten(1))
         return embeddings
-
-
-def _resized(
-    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    # Pillow averages over all pixels that fall together, so that fine detail does not alias.
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)

@@ -7,14 +7,18 @@ import { type CompiledSource, type CompiledUnreadable, encoderPaths, MODALITIES,
 import { DEFAULT_UNREADABLE_LIMIT } from "../config/collection.js";
 import { sourceRoots } from "../config/sourceInputs.js";
 import { sources } from "../config/sources/registry.js";
+import { PARTS } from "../data/clipRetrieval/layout.js";
 import type { ItemList } from "../data/itemList.js";
 import { listItems } from "../data/listItems.js";
-import { compileFields, guessSource } from "../data/sources/guess.js";
+import { compileFields, fieldsOfType, guessSource } from "../data/sources/guess.js";
 import { dataError, usageError } from "../errors.js";
 import { writeFileWhole } from "../store/files.js";
 import { PartialOutput, type SkippedItem } from "../store/partial.js";
 import { entryKey, PendingFolder } from "../store/pendingFolder.js";
 import { badArgument, countArgument, deviceArgument } from "./arguments.js";
+import { type Format, FORMATS, writeItemsAsClipRetrieval } from "./clipRetrievalOutput.js";
+import { EMBEDDINGS } from "./context.js";
+import { SKIPPED } from "./encodedFiles.js";
 import { encoderFromArguments } from "./encoderArguments.js";
 import { type EncodeJob, encodeInputs, encodeItems } from "./encodeItems.js";
 import { StaleItemsError } from "./encodeShards.js";
@@ -37,6 +41,8 @@ export interface EncodeRequest {
   readonly batchSize?: string | undefined;
   readonly dtype?: string | undefined;
   readonly option: readonly string[];
+  /** `store` or `clip-retrieval`. */
+  readonly format: string;
   readonly unreadable: string;
   readonly unreadableLimit?: string | undefined;
   readonly device: string;
@@ -58,6 +64,9 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
   const modality = MODALITIES.find((name) => name === request.modality);
   if (modality === undefined) throw badArgument("modality", `expected one of ${MODALITIES.join(", ")}; found "${request.modality}"`);
   const policy = policyOf(request);
+  const format = FORMATS.find((name) => name === request.format);
+  if (format === undefined) throw badArgument("format", `expected ${FORMATS.join(" or ")}; found "${request.format}"`);
+  if (format === "clip-retrieval" && PARTS[modality] === null) throw badArgument("format", `the layout of clip-retrieval has no place for ${modality}`);
   const threads = countArgument("threads", request.threads);
   const device = deviceArgument("device", request.device);
   const encoder = encoderFromArguments(request, (path) => resolve(path));
@@ -83,7 +92,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
     worker = await openWorker({ settings: { device, threads, decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders), address: null }, roots, signal });
     const { info } = worker;
     report({ event: "worker", device: info.device, deviceName: info.deviceName, torchVersion: info.torchVersion, threads: info.threads, pid: info.pid });
-    const rules = { policy, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, name: basename(input) };
+    const rules = { policy, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, format, name: basename(input) };
     for (;;) {
       try {
         await encodeInto(out, work, { worker, items, rules, signal, report });
@@ -110,11 +119,11 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
 interface Encoding extends Surroundings {
   readonly worker: Worker;
   readonly items: ItemList;
-  readonly rules: Pick<EncodeJob, "policy" | "batchSize" | "spec" | "modality"> & { readonly name: string };
+  readonly rules: Pick<EncodeJob, "policy" | "batchSize" | "spec" | "modality"> & { readonly name: string; readonly format: Format };
 }
 
 async function encodeInto(out: string, work: WorkFolder, { worker, items, rules, signal, report }: Encoding): Promise<void> {
-  const { name, ...own } = rules;
+  const { name, format, ...own } = rules;
   const encoder = await worker.encoders.describe(own.spec);
   if (!encoder.modalities.includes(own.modality)) {
     throw badArgument("modality", `the encoder embeds ${encoder.modalities.join(" and ")}; found "${own.modality}"`);
@@ -144,8 +153,17 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
     const began = performance.now();
     const { files, facts } = await encodeItems(job, partial, pending, new ProgressMeter(report, "encode", name, `${own.modality}s`));
     signal.throwIfAborted();
-    await pending.describe("encode", inputs, files, facts);
-    await rename(pending.path, out);
+    if (format === "store") {
+      await pending.describe("encode", inputs, files, facts);
+      await rename(pending.path, out);
+    } else {
+      const skipped = partial.records.flatMap((record) => record.skipped);
+      const layout = await PendingFolder.in(work.path);
+      await writeItemsAsClipRetrieval({ items, skipped: skipped.map(({ item }) => item), modality: own.modality, embeddings: pending.file(EMBEDDINGS) }, layout.path, signal);
+      if (files.includes(SKIPPED)) await rename(pending.file(SKIPPED), layout.file(SKIPPED));
+      await rename(layout.path, out);
+      await pending.discard();
+    }
     await partial.remove();
     const { rows, dim, skipped } = facts;
     const left = typeof skipped === "number" && skipped > 0 ? `, ${skipped} left out (${join(out, "skipped.jsonl")})` : "";
@@ -218,5 +236,5 @@ function neverGenerated(): Promise<never> {
 async function sourceOf(path: string, modality: Modality, type: string | undefined): Promise<CompiledSource> {
   if (type === undefined) return guessSource(path, modality);
   if (!sources.names.includes(type)) throw badArgument("type", `expected one of ${sources.names.join(", ")}; found "${type}"`);
-  return compileFields({ type, path });
+  return compileFields(await fieldsOfType(type, path, modality));
 }

@@ -4,7 +4,7 @@ import { loadExperiment } from "../config/load.js";
 import { MODALITIES, type CompiledSource, type Modality } from "../config/compiled.js";
 import { suggestion } from "../config/nearest.js";
 import { sources } from "../config/sources/registry.js";
-import { compileFields, guessSourceFields } from "../data/sources/guess.js";
+import { compileFields, fieldsOfType, guessSourceFields } from "../data/sources/guess.js";
 import { guessModality } from "../data/sources/guessModality.js";
 import { openSource } from "../data/sources/registry.js";
 import { type SourceSummary, summarize } from "../data/sources/summary.js";
@@ -75,7 +75,7 @@ async function ofPath(written: string, wanted: Modality | undefined, type: strin
   if (type !== undefined && !sources.names.includes(type)) throw badArgument("type", `expected one of ${sources.names.join(", ")}; found "${type}"`);
   const path = resolve(written);
   const guessed = wanted ?? (await guessModality(path));
-  const fields = type === undefined ? await guessSourceFields(path, guessed) : { type, path };
+  const fields = type === undefined ? await guessSourceFields(path, guessed) : await fieldsOfType(type, path, guessed);
   const source = compileFields(fields);
   const delivered = sources.get(fields.type).delivers(fields);
   // A list of sounds has no texts, which lists are taken for.

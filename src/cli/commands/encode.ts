@@ -11,6 +11,7 @@ export const encode = command({
       .option("input", { type: "string", demandOption: true, describe: "A folder, a text file with one item a line, a table or a tar" })
       .option("type", { type: "string", requiresArg: true, describe: "Type of source that the input is, such as class-folder, where its name does not tell" })
       .option("out", { type: "string", demandOption: true, describe: "Folder to write; it must not exist" })
+      .option("format", { type: "string", requiresArg: true, default: "store", describe: "Layout of the folder: store (embeddings.npy, float32), or clip-retrieval (img_emb/, metadata/; float16)" })
       .option("checkpoint", { type: "string", describe: "Weights on this disk: a file or a folder" })
       .option("batch-size", { type: "string", requiresArg: true, describe: "Items that go through the encoder together (256 unless the provider says otherwise)" })
       .option("dtype", { type: "string", requiresArg: true, describe: "Element type of the forward pass: float32, bfloat16 or float16" })

@@ -1,7 +1,12 @@
-import { lstat, realpath } from "node:fs/promises";
+import { lstat } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
+import { promisify } from "node:util";
 
 import { dataError, systemCode } from "../../errors.js";
+
+/** The callback function takes a third of the time of `node:fs/promises`. */
+const lookAt = promisify(lstat);
 
 /** Folders whose real place is remembered; more are asked for again. */
 const REMEMBERED = 4096;
@@ -40,7 +45,7 @@ export class Root {
     const folder = await this.#realFolderOf(dirname(path));
     if (folder === null) return { kind: "missing", path };
     if (!this.contains(folder)) return leads();
-    const status = await lstat(path).catch((error: unknown) => {
+    const status = await lookAt(path).catch((error: unknown) => {
       if (systemCode(error) === "") throw error;
       return null;
     });

@@ -45,6 +45,13 @@ export async function guessSource(path: string, modality: Modality): Promise<Com
   return compileFields(await guessSourceFields(path, modality));
 }
 
+/** What an experiment file would have of a path whose type is known: its columns are guessed where the type is a table's. */
+export async function fieldsOfType(type: string, path: string, modality: Modality): Promise<SourceFields> {
+  const table = Object.values(TABLES).find((known) => known.type === type);
+  if (table !== undefined) return guessTable(path, table, modality);
+  return type === "json" ? guessJson(path, modality, { onlyTable: true }) : { type, path };
+}
+
 /** Compiles what a user would write below `source`; relative paths start from here. Exit 2 when a field is missing or wrong. */
 export function compileFields(fields: SourceFields): CompiledSource {
   const parsed = sourceSchema.safeParse(fields);
@@ -97,16 +104,16 @@ function columnFields(path: string, columns: readonly string[], modality: Modali
 }
 
 /** The lists that JSON annotations come with, the surest first. */
-async function guessJson(path: string, modality: Modality): Promise<SourceFields> {
+async function guessJson(path: string, modality: Modality, { onlyTable = false } = {}): Promise<SourceFields> {
   const has = async (key: string | null): Promise<readonly string[] | null> =>
     openTable(path, { kind: "json", key }).then(
       ({ columns }) => columns,
       () => null,
     );
-  if ((await has("images")) !== null) return { type: "coco", path };
-  if ((await has("sentences")) !== null) return { type: "msr-vtt", path };
+  if (!onlyTable && (await has("images")) !== null) return { type: "coco", path };
+  if (!onlyTable && (await has("sentences")) !== null) return { type: "msr-vtt", path };
   const data = await has("data");
-  if (data?.some((column) => column === "caption" || column === "caption_1") === true) return { type: "audiocaps", path };
+  if (!onlyTable && data?.some((column) => column === "caption" || column === "caption_1") === true) return { type: "audiocaps", path };
   const columns = data ?? (await has(null));
   if (columns === null) throw cannotTell(path, "it has no list of objects under images, sentences or data, nor is it one");
   return { type: "json", path, ...(data === null ? {} : { list: "data" }), ...columnFields(path, columns, modality) };

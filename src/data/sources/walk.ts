@@ -1,7 +1,7 @@
-import { opendir, stat } from "node:fs/promises";
 import type { Dirent } from "node:fs";
-import { lstat } from "node:fs/promises";
+import { lstat, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 
 import { dataError, systemCode } from "../../errors.js";
 import { textSha256 } from "../../store/checksums.js";
@@ -10,6 +10,7 @@ import type { Oddity } from "./items.js";
 /** Entries that the system is asked for at once. */
 const ENTRIES = 1024;
 const STATS_AT_ONCE = 64;
+const NAMES_IN_A_ROW = 1024;
 
 export interface WalkOptions {
   /** Whether a file is wanted, by its name; decided before anything is remembered of it. */
@@ -36,7 +37,14 @@ export async function* filesBelow(root: string, options: WalkOptions, folder = "
     } else if (kind === "file" && options.accept(name)) names.push(name);
   }
   names.sort();
+  let given = 0;
   for (const name of names) {
+    given += 1;
+    // Others must have their turn, such as a Ctrl-C: names in memory give them none.
+    if (given % NAMES_IN_A_ROW === 0) {
+      await setImmediate();
+      options.signal?.throwIfAborted();
+    }
     if (!name.endsWith("/")) yield folder + name;
     else if (depth < (options.depth ?? Infinity)) yield* filesBelow(root, options, folder + name, depth + 1);
   }

@@ -2,6 +2,7 @@
 /** The sections, in the order in which they run. A new one is a file and a line here. */
 import { measureBridge } from "./bridge.mjs";
 import { measureConsistency } from "./consistency.mjs";
+import { measureEncode } from "./encode.mjs";
 import { measureMemory } from "./memory.mjs";
 import { measureStartup } from "./startup.mjs";
 import { measureStep } from "./step.mjs";
@@ -11,6 +12,7 @@ export const SECTIONS = {
   bridge: measureBridge,
   consistency: measureConsistency,
   step: measureStep,
+  encode: measureEncode,
   memory: measureMemory,
   startup: measureStartup,
 };

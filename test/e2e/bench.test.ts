@@ -63,6 +63,8 @@ describe("the benchmarks", () => {
         "consistency/difference",
         "consistency/memory",
         "step/step-64-batch-256",
+        "encode/encode-device",
+        "encode/encode-decoding",
         "memory/quickstart",
         "memory/large-memory",
         "startup/help",

@@ -72,7 +72,7 @@ function checkCollection(name: string, collection: UserCollection | null, contex
   context.report({
     path: [...path, "labels", "attribute"],
     reason: "UNKNOWN_NAME",
-    expected: attributes.length === 0 ? "a .npy file of labels, as the items are not generated and have no attributes" : `one of ${attributes.join(", ")}`,
+    expected: attributes.length === 0 ? "a .npy file of labels, as these items have no attributes" : `one of ${attributes.join(", ")}`,
     found: JSON.stringify(labels.attribute),
     ...(attributes.length === 0 ? {} : { hint: suggestion(labels.attribute, attributes) }),
   });

@@ -15,7 +15,7 @@ describe("a registry", () => {
 
   it.each([
     ["providers", providers.names, ["precomputed", "builtin"]],
-    ["sources", sources.names, ["builtin", "inline", "lines", "folder"]],
+    ["sources", sources.names, ["builtin", "inline", "lines", "folder", "glob", "class-folder", "webdataset", "csv", "tsv", "jsonl", "json", "parquet", "coco", "flickr30k", "cc3m", "msr-vtt", "audiocaps", "clotho", "audioset", "vggsound", "ave"]],
     ["methods", methods.names, ["cmcr"]],
     ["tasks", tasks.names, ["retrieval", "classification"]],
     ["baselines", baselines.names, ["chance", "pivot", "pivot-soft", "pivot-two-sided", "procrustes", "ridge", "relative", "cca", "memory-ridge"]],

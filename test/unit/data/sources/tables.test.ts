@@ -21,10 +21,11 @@ describe("a table of comma-separated values", () => {
     ["Windows line breaks", CSV.replaceAll("\n", "\r\n"), 3],
     ["a byte order mark", `\ufeff${CSV}`, 3],
     ["both line breaks", "caption\r\na\nb\r\nc", 3],
-    ["empty lines at its end", `${CSV}\n\n`, 3],
+    ["empty lines between and after", `${CSV.replace("c.png", "\n\nc.png")}\n\n`, 3],
   ])("may have %s", async (_, content, count) => {
-    const { contents } = await table(content, { text: "caption" });
+    const { contents, ids, reasons } = await table(content, { text: "caption" });
     expect(contents).toHaveLength(count);
+    expect([ids, reasons]).toEqual([["0", "1", "2"], []]);
     expect(contents.some((text) => text.includes("\ufeff") || text.endsWith("\r"))).toBe(false);
   });
 
@@ -98,7 +99,7 @@ describe("a table of files", () => {
     expect([ids, reasons]).toEqual([["x.png", "x~2.png"], ["DUPLICATE_ID"]]);
   });
 
-  it.each(["../secret.png", "sub/../../secret.png", "/etc/passwd", "link.png", "links/secret.png", "."])("refuses %s, which leads out of the root, and names the line", async (name) => {
+  it.each(["../secret.png", "../nowhere/x.png", "sub/../../secret.png", "/etc/passwd", "link.png", "links/secret.png", "."])("refuses %s, which leads out of the root, and names the line", async (name) => {
     const path = folder(`path\na.png\n${name}\n`);
     symlinkSync("../secret.png", join(path, "media/link.png"));
     symlinkSync("..", join(path, "media/links"));

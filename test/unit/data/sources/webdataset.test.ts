@@ -80,7 +80,7 @@ describe("the members of a tar", () => {
   });
 
   it("may be of every modality", async () => {
-    const path = one(...files("1.jpg", "1.flac", "1.npy", "1.txt", "1.mp4"));
+    const path = one(...files("1.jpg", "1.flac", "1.npy", "1.txt", "1.mp4", "2.txt"));
     const kinds = async (modality: Modality, options: object = {}) => (await webdataset(path, modality, options)).ids;
     expect(await kinds("image")).toEqual(["a.tar/1.jpg"]);
     expect(await kinds("audio")).toEqual(["a.tar/1.flac"]);

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 
 import { EncoderClient } from "../../../src/bridge/encoderClient.js";
 import type { EncodeRequest, EncodeResponse } from "../../../src/bridge/gen/cmcr/v1/encoder.js";
-import type { ItemBatch } from "../../../src/bridge/types.js";
+import { ErrorReason } from "../../../src/bridge/gen/cmcr/v1/error.js";
+import type { ItemBatch, ShardMessage } from "../../../src/bridge/types.js";
 import { MODALITIES } from "../../../src/config/compiled.js";
 import { failureOf } from "../../helpers/failures.js";
 import { fakeWorker } from "./fakeWorker.js";
@@ -72,6 +73,86 @@ describe("encoding", () => {
       await Promise.reject(gone);
     }
     await expect(encode(batches(), DONE)).rejects.toBe(gone);
+  });
+});
+
+describe("encoding in shards", () => {
+  const LIMITS = { bytes: 1000, pixels: null, seconds: 2.5, points: null, workSeconds: null };
+  async function* messages(): AsyncGenerator<ShardMessage> {
+    yield { kind: "batch", batch: { kind: "items", items: [{ name: "a.png", content: { kind: "file", path: "/a.png", range: { offset: 3, length: 4 } }, part: { startSeconds: null, durationSeconds: null, position: 0.5 } }] } };
+    yield { kind: "end", target: { path: "/shard.npy" } };
+    yield { kind: "batch", batch: { kind: "items", items: [{ name: "b.png", content: { kind: "data", data: Uint8Array.of(1, 2) }, part: null }] } };
+    yield await Promise.resolve({ kind: "end", target: "memory" });
+  }
+
+  async function encode(answers: readonly Partial<EncodeResponse>[]) {
+    const received: EncodeRequest["part"][] = [];
+    const heard: unknown[] = [];
+    const fake = await fakeWorker({
+      encoders: {
+        encode: (call: ServerDuplexStream<EncodeRequest, EncodeResponse>) => {
+          call.on("data", ({ part }: EncodeRequest) => received.push(part));
+          call.on("end", () => {
+            for (const answer of answers) call.write({ rowsDone: 0, failures: [], notes: [], ...answer });
+            call.end();
+          });
+        },
+      },
+    });
+    await new EncoderClient(fake.channel()).encodeShards(
+      { spec: SPEC, modality: "image", total: 2, limits: LIMITS, messages: messages() },
+      {
+        onProgress: (done) => heard.push(done),
+        onFailures: (failures) => { heard.push(failures); },
+        onShard: (shard) => { heard.push(shard); },
+        onNote: (note) => heard.push(note),
+      },
+    );
+    return { received, heard };
+  }
+  const SHARD = { items: 1, rows: 1, tensor: { handle: "s", dtype: 2, shape: [1, 8] }, sha256: "ab", bytes: 160 };
+  const EMPTY = { items: 1, rows: 0, tensor: undefined, sha256: "", bytes: 0 };
+
+  it("sends limits and no destination, each batch, and each shard's end", async () => {
+    const { received } = await encode([{ shard: SHARD }, { shard: EMPTY }]);
+    expect(received).toEqual([
+      {
+        $case: "start",
+        value: {
+          encoder: { provider: "builtin", model: "scenes", checkpoint: "", optionsJson: '{"crop":3}' },
+          modality: 2,
+          total: 2,
+          destination: undefined,
+          limits: { bytes: 1000, pixels: 0, seconds: 2.5, points: 0, workSeconds: 0 },
+          reportFailures: true,
+        },
+      },
+      { $case: "batch", value: { items: { $case: "list", value: { items: [{ name: "a.png", content: { $case: "file", value: { path: "/a.png", offset: 3, length: 4 } }, part: { position: 0.5 } }] } } } },
+      { $case: "shardEnd", value: { destination: { target: { $case: "path", value: "/shard.npy" } } } },
+      { $case: "batch", value: { items: { $case: "list", value: { items: [{ name: "b.png", content: { $case: "data", value: Buffer.from([1, 2]) }, part: undefined }] } } } },
+      { $case: "shardEnd", value: { destination: { target: { $case: "memory", value: true } } } },
+    ]);
+  });
+
+  it("hears failures before the shard that they are of, and notes", async () => {
+    const { heard } = await encode([
+      { rowsDone: 1, notes: ["batches were halved"] },
+      { rowsDone: 2, failures: [{ item: 1, reason: ErrorReason.ERROR_REASON_DATA_CORRUPT, message: "b.png is broken" }], shard: SHARD },
+      { rowsDone: 2, shard: EMPTY },
+    ]);
+    expect(heard).toEqual([
+      "batches were halved",
+      1,
+      [{ item: 1, reason: "DATA_CORRUPT", message: "b.png is broken" }],
+      2,
+      { ...SHARD, tensor: { handle: "s", rows: 1, dim: 8 } },
+      2,
+      { ...EMPTY, tensor: null },
+    ]);
+  });
+
+  it("refuses a worker that ends before the last shard", async () => {
+    expect(await failureOf(encode([{ shard: SHARD }]))).toMatchObject({ code: 4, reason: "MALFORMED_ANSWER" });
   });
 });
 

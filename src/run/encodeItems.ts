@@ -33,8 +33,14 @@ export interface EncodeJob {
   readonly report: Reporter;
 }
 
-/** All that embeddings depend on: the inputs of their key. */
-export function encodeInputs({ worker, spec, modality, items, limits }: Pick<EncodeJob, "worker" | "spec" | "modality" | "items" | "limits">, encoder: EncoderDescription): Json {
+/**
+ * All that embeddings depend on: the inputs of their key. The size of a batch is among
+ * them: it decides which kernels compute, and so the last bits of every row.
+ */
+export function encodeInputs(
+  { worker, spec, modality, items, batchSize, limits }: Pick<EncodeJob, "worker" | "spec" | "modality" | "items" | "batchSize" | "limits">,
+  encoder: EncoderDescription,
+): Json {
   return {
     kind: "encode",
     provider: spec.provider,
@@ -42,12 +48,18 @@ export function encodeInputs({ worker, spec, modality, items, limits }: Pick<Enc
     weights: encoder.weightsSha256,
     revision: encoder.revision,
     computeDtype: encoder.computeDtype,
-    preprocessing: encoder.preprocessing,
+    preprocessing: preprocessingOf(encoder, modality),
+    batchSize,
     device: worker.info.device.replace(/:\d+$/, ""),
     modality,
     items: items.identity,
     ...(limits === null ? {} : { limits: { ...limits } }),
   };
+}
+
+/** What is done to items of one modality; what is done to others changes nothing for these. */
+function preprocessingOf({ preprocessing }: EncoderDescription, modality: Modality): Json {
+  return (JSON.parse(preprocessing === "" ? "{}" : preprocessing) as Readonly<Partial<Record<Modality, Json>>>)[modality] ?? null;
 }
 
 /** Embeds all items that have no row in `partial` yet, and joins its shards in the pending folder. Exit 3 when too many cannot be read. */
@@ -79,7 +91,7 @@ export async function encodeItems(
         },
       });
       if (partial.records.every(({ rows }) => rows === 0)) {
-        throw dataError(`${output}: not one of the ${items.count} items can be read. All are listed in ${job.list}.`, { reason: "UNREADABLE_ITEMS", path: output });
+        throw dataError(`${output}: not one of the ${items.count} items can be read. The list is ${job.list}.`, { reason: "UNREADABLE_ITEMS", path: output });
       }
       const whole = await assemble(partial, path, ({ from, to }, problem) => {
         report({ event: "warning", message: `${output}: the shard of the items ${from} to ${to - 1} is damaged (${problem}); it is made again` });

@@ -1,12 +1,8 @@
-import { lstat } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
-import { promisify } from "node:util";
 
 import { dataError, systemCode } from "../../errors.js";
-
-/** The callback function takes a third of the time of `node:fs/promises`. */
-const lookAt = promisify(lstat);
+import { linkLook } from "./look.js";
 
 /** Folders whose real place is remembered; more are asked for again. */
 const REMEMBERED = 4096;
@@ -16,6 +12,7 @@ export type Located = { readonly kind: "there" | "missing"; readonly path: strin
 
 /** A folder that the files of a list must lie in. */
 export class Root {
+  readonly #look = linkLook();
   readonly #folders = new Map<string, Promise<string | null>>();
 
   private constructor(
@@ -45,7 +42,7 @@ export class Root {
     const folder = await this.#realFolderOf(dirname(path));
     if (folder === null) return { kind: "missing", path };
     if (!this.contains(folder)) return leads();
-    const status = await lookAt(path).catch((error: unknown) => {
+    const status = await this.#look.at(path).catch((error: unknown) => {
       if (systemCode(error) === "") throw error;
       return null;
     });

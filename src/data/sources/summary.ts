@@ -1,10 +1,8 @@
-import { stat, type Stats, statSync } from "node:fs";
-import { promisify } from "node:util";
-
 import type { Modality } from "../../config/compiled.js";
 import { CmcrError, systemCode } from "../../errors.js";
 import { mapInOrder } from "./inOrder.js";
 import type { ItemSource, Oddity, SourceItem } from "./items.js";
+import { followingLook } from "./look.js";
 import { endingOf, endingsOf } from "./mediaKinds.js";
 import { SeenTexts } from "./uniqueIds.js";
 
@@ -54,11 +52,6 @@ const SHOWN_VALUES = 10;
 /** Steps of the sizes' histogram to a doubling: the median is right to a twelfth. */
 const STEPS = 8;
 
-/** Waiting for an answer in line is quicker than to be told of it, unless the disk takes so long. */
-const SLOW_MS = 0.1;
-/** The callback function takes a third of the time of `node:fs/promises`. */
-const statLater = promisify(stat);
-
 /** Reads a source to its end, looking at each file but reading none; memory stays flat. Rejects as the source's `scan` does. */
 export async function summarize(source: ItemSource, options: { readonly modality: Modality; readonly limit: number; readonly signal?: AbortSignal }): Promise<SourceSummary> {
   const { modality, limit, signal } = options;
@@ -89,8 +82,7 @@ type Size = number | "missing" | "no file" | "cut off";
 class Files {
   /** Of the file that was asked for last: members of a tar come one after the other. */
   #last: { readonly path: string; readonly size: Promise<Size> } | null = null;
-  /** A running mean of what one look took. */
-  #meanMs = 0;
+  readonly #look = followingLook();
 
   async sizeOf({ content }: SourceItem): Promise<Size> {
     if (content.kind === "text") return Buffer.byteLength(content.text);
@@ -102,7 +94,7 @@ class Files {
 
   #sizeOfFile(path: string, remember: boolean): Promise<Size> {
     if (this.#last?.path === path) return this.#last.size;
-    const size = this.#look(path).then(
+    const size = this.#look.at(path).then(
       (status): Size => (status.isFile() ? status.size : "no file"),
       (error: unknown): Size => {
         if (systemCode(error) === "") throw error;
@@ -111,16 +103,6 @@ class Files {
     );
     if (remember) this.#last = { path, size };
     return size;
-  }
-
-  async #look(path: string): Promise<Stats> {
-    if (this.#meanMs > SLOW_MS) return statLater(path);
-    const began = performance.now();
-    try {
-      return statSync(path);
-    } finally {
-      this.#meanMs += (performance.now() - began - this.#meanMs) / LOOKED_AT;
-    }
   }
 }
 

@@ -173,13 +173,16 @@ describe("what the worker may read", () => {
     for (const path of given) expect(roots).toContain(join(path, ".."));
   });
 
-  it("are also the folders of items and of weights", () => {
+  it("are also the folders of items, of weights and of what else an encoder is made from", () => {
     const experiment = compile(DIGITS);
     const changed = {
       ...experiment,
-      spaces: { clip: { name: "clip", provider: "builtin", model: "m", checkpoint: "/weights/a.safetensors" }, clap: { name: "clap", provider: "builtin", model: "m", checkpoint: null } },
+      spaces: {
+        clip: { name: "clip", provider: "builtin", model: "m", checkpoint: "/weights/a.safetensors", options: {}, batchSize: 8 },
+        clap: { name: "clap", provider: "laion-clap", model: "m", checkpoint: null, options: { tokenizer: "/words/roberta", dtype: "float32" }, batchSize: 8 },
+      },
       data: { photos: { name: "photos", modality: "image", source: { type: "folder", path: "/photos" }, embeddings: {}, labels: null, unreadable: { action: "skip", limit: 5 }, limits: null } },
     } as const;
-    expect(experimentRoots({ ...changed })).toEqual(["/photos", "/weights"]);
+    expect(experimentRoots({ ...changed })).toEqual(["/photos", "/weights", "/words"]);
   });
 });

@@ -31,7 +31,7 @@ export function tooManyUnreadable(skipped: readonly SkippedItem[], { policy, out
   const more = skipped.length > NAMED ? `; and ${skipped.length - NAMED} more` : "";
   const found = policy.action === "fail" ? "an item cannot be read" : `${skipped.length} of ${count} ${unit} cannot be read, more than ${policy.limit} %`;
   const remedy = policy.action === "fail" ? `Repair or remove it, or set ${field} to skip` : `Repair or remove them, or raise ${field}`;
-  return dataError(`${output}: ${found}: ${named.join("; ").replace(/\.$/, "")}${more}. All are listed in ${list}. ${remedy}.`, {
+  return dataError(`${output}: ${found}: ${named.join("; ").replace(/\.$/, "")}${more}. The list is ${list}. ${remedy}.`, {
     reason: "UNREADABLE_ITEMS",
     path: first?.file ?? first?.id ?? output,
   });

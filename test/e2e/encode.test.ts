@@ -50,7 +50,7 @@ describe("encode", () => {
     expect(rows[1]).not.toEqual(rows[0]);
     expect(JSON.parse(readFileSync(place.file("texts", "names.json"), "utf8"))).toEqual(TEXTS);
     const entry = JSON.parse(readFileSync(place.file("texts", "entry.json"), "utf8")) as { files: Record<string, { sha256: string }>; facts: unknown };
-    expect(entry.facts).toEqual({ rows: 3, dim: 64, dtype: "float32" });
+    expect(entry.facts).toEqual({ rows: 3, dim: 64, dtype: "float32", items: 3, skipped: 0 });
     for (const name of ["embeddings.npy", "names.json"]) expect(entry.files[name]?.sha256).toBe(sha256(place.file("texts", name)));
     expect(readdirSync(place.path).filter((name) => name.includes("part"))).toEqual([]);
   });
@@ -79,13 +79,13 @@ describe("encode", () => {
     ["an unknown provider", encode("text", "texts.txt", "no").map((part) => (part === "builtin" ? "bultin" : part)), 2, "Did you mean 'builtin'?"],
     ["a modality that the model lacks", encode("image", "images", "no").map((part) => (part === "scenes-image-text" ? "scenes-audio-text" : part)), 2, "image"],
     ["an unknown device", encode("text", "texts.txt", "no", "--device", "gpu"), 2, "--device: expected auto, cpu, cuda or cuda:N"],
-    ["no batch", encode("text", "texts.txt", "no", "--batch-size", "0"), 2, "--batch-size: expected a whole number from 1 on"],
+    ["no batch", encode("text", "texts.txt", "no", "--batch-size", "0"), 2, "--batch-size: expected a whole number of at least 1"],
     ["a missing input", encode("text", "nowhere.txt", "no"), 3, "nowhere.txt is not there"],
     ["a place that is not there", encode("text", "texts.txt", "nowhere/no"), 3, "Name another place with --out"],
     ["a folder without such files", encode("audio", "images", "no"), 3, "has no audio files (.wav, .flac, .ogg, .mp3)"],
     ["an empty line", encode("text", "gap.txt", "no"), 3, "gap.txt:2: the line is empty"],
     ["bytes that are no text", encode("text", "images/a.png", "no"), 3, "is not UTF-8"],
-    ["a broken image", encode("image", "broken", "no"), 3, "broken/a.png"],
+    ["a broken image", encode("image", "broken", "no"), 3, "1 of 1 images cannot be read, more than 5 %: a.png"],
     ["missing weights", encode("text", "texts.txt", "no", "--checkpoint", place.file("no.safetensors")), 3, "there is no weights file"],
   ] as const)("refuses %s", async (_what, args, code, said) => {
     writeFileSync(place.file("gap.txt"), "one\n\nthree\n");

@@ -51,7 +51,9 @@ def _pixels(source: Encoded, file: BinaryIO, limits: Limits) -> npt.NDArray[np.u
         width, height = image.size
         if width * height > limits.pixels:
             raise source.corrupt(f"declares {width} x {height} pixels; at most {limits.pixels} are read")
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+        # Before its metadata is looked at, so that an error of the pixels is told as one.
+        image.load()
+        return np.asarray(_to_rgb(_upright(image)), dtype=np.uint8)
 
 
 @cache
@@ -59,6 +61,14 @@ def _formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this Pillow knows."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        # Broken metadata is common, and says nothing about the pixels; Pillow raises many kinds of error.
+        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -107,6 +107,15 @@ def test_exif_orientation_is_applied(tmp_path: Path, pixels: np.ndarray) -> None
     np.testing.assert_array_equal(image_of(tmp_path / "turned.png"), np.rot90(pixels, -1))
 
 
+@pytest.mark.parametrize(
+    "exif",
+    [b"", b"MM", b"MM\x00\x2a\xff\xff\xff\xff", b"II\x2a\x00\x08\x00\x00\x00\xff\xff" + b"\x12\x01" * 9],
+)
+def test_broken_metadata_is_no_broken_image(exif: bytes) -> None:
+    content = encoded(np.full((8, 8, 3), 90, np.uint8), "JPEG", exif=b"Exif\0\0" + exif)
+    assert image_of(data_item(content)).shape == (8, 8, 3)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match=r"gone\.png") as raised:
         image_of(tmp_path / "gone.png")

@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 
-import { dataError, systemCode } from "../../errors.js";
+import { dataError } from "../../errors.js";
 import { linkLook } from "./look.js";
 
 /** Folders whose real place is remembered; more are asked for again. */
@@ -42,10 +42,7 @@ export class Root {
     const folder = await this.#realFolderOf(dirname(path));
     if (folder === null) return { kind: "missing", path };
     if (!this.contains(folder)) return leads();
-    const status = await this.#look.at(path).catch((error: unknown) => {
-      if (systemCode(error) === "") throw error;
-      return null;
-    });
+    const status = await this.#look.at(path);
     if (status === null) return { kind: "missing", path };
     if (!status.isSymbolicLink()) return { kind: "there", path };
     const real = await realpath(path).catch(() => null);

@@ -1,5 +1,5 @@
 import type { Modality } from "../../config/compiled.js";
-import { CmcrError, systemCode } from "../../errors.js";
+import { CmcrError } from "../../errors.js";
 import { mapInOrder } from "./inOrder.js";
 import type { ItemSource, Oddity, SourceItem } from "./items.js";
 import { followingLook } from "./look.js";
@@ -94,13 +94,7 @@ class Files {
 
   #sizeOfFile(path: string, remember: boolean): Promise<Size> {
     if (this.#last?.path === path) return this.#last.size;
-    const size = this.#look.at(path).then(
-      (status): Size => (status.isFile() ? status.size : "no file"),
-      (error: unknown): Size => {
-        if (systemCode(error) === "") throw error;
-        return "missing";
-      },
-    );
+    const size = this.#look.at(path).then((status): Size => (status === null ? "missing" : status.isFile() ? status.size : "no file"));
     if (remember) this.#last = { path, size };
     return size;
   }

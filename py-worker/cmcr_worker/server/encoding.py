@@ -206,9 +206,14 @@ class _Embedding:
             encoder_pb2.ItemFailure(
                 item=self.done + place,
                 reason=f"ERROR_REASON_{error.reason.name}",
-                message=error.message[:MESSAGE_CHARACTERS],
+                message=printable(error.message[:MESSAGE_CHARACTERS]),
             )
         )
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what would change a terminal or begin a line: names of files are anyone's."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _in_one(state: WorkerState, embedding: _Embedding, batches: Iterator[list[Item] | _ShardEnd]) -> None:

@@ -17,6 +17,7 @@ from strange_encoder import StrangeProvider, expected, shard_end, start
 from cmcr.v1 import encoder_pb2
 from cmcr_worker.errors import Reason
 from cmcr_worker.server import encoders
+from cmcr_worker.server.encoding import printable
 
 COUNTS = {"image": (400, 120), "audio": (350, 100), "pointcloud": (250, 80)}
 """Damaged and good files of each modality; a thousand are damaged."""
@@ -83,10 +84,11 @@ def test_each_is_listed_and_each_good_one_has_its_row(served: Served, modality: 
     for place, failure in listed.items():
         assert Reason(failure.reason) in allowed, failure.message
         # It names the item, and says what is wrong with it.
-        name = made[place].name
+        name = printable(made[place].name)
         assert name in failure.message or Reason(failure.reason) is Reason.PATH_FORBIDDEN, failure.message
         assert len(failure.message) > len(name) + 5
         assert "Traceback" not in failure.message
+        assert failure.message.isprintable()
     rows = served.values(answers[-1].shard.tensor.handle)
     numbers = [each.number for each in made if each.number is not None]
     np.testing.assert_allclose(rows, expected(numbers), atol=1e-6)

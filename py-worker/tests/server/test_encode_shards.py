@@ -255,6 +255,11 @@ class TestFailures:
         assert refused.reason is Reason.NON_FINITE
         assert os.listdir(served.root) == ["0.npy"]
 
+    def test_names_cannot_write_to_a_terminal(self, served: Served) -> None:
+        item = encoder_pb2.Item(data=b"", name="日 ü\x1b[2J\n.jpg")
+        answers = encode(served, start(1), listed(item), shard_end())
+        assert failures(answers)[0][1] == "日 ü\\x1b[2J\\n.jpg is empty"
+
     def test_messages_have_a_length(self, served: Served) -> None:
         item = encoder_pb2.Item(data=b"", name="x" * 5000)
         answers = encode(served, start(1), listed(item), shard_end())

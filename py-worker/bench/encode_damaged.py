@@ -28,6 +28,7 @@ from strange_encoder import expected
 from test_damaged_files import COUNTS, EveryModality, messages
 
 from cmcr_worker.server import encoders
+from cmcr_worker.server.encoding import printable
 
 
 def run(folder: Path, count: int, seed: int) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def run(folder: Path, count: int, seed: int) -> dict[str, Any]:
                 "seconds": round(seconds, 2),
                 "decodersLive": len(served.state.decoders.pids()),
                 "causes": {
-                    each.kind: listed[at].replace(each.name, "…")
+                    each.kind: listed[at].replace(printable(each.name), "…")
                     for at, each in enumerate(made)
                     if at in listed
                 },

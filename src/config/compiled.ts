@@ -159,7 +159,7 @@ export interface CompiledConnect {
 /** Projectors that were trained elsewhere: nothing is left to train, so there is no overlap and no memory. */
 export interface CompiledImport {
   readonly method: "imported";
-  /** Whose projectors they are: a name of `IMPORT_PRESETS`. */
+  /** Whose projectors they are: a name of `importPresets`. */
   readonly preset: string;
   /** The checkpoint, absolute: a file, or a folder of several. */
   readonly file: string;

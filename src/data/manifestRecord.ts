@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { extname } from "node:path";
 
 import type { Item, MediaPart } from "../bridge/types.js";
 import type { SourceItem } from "./sources/items.js";
@@ -84,5 +85,11 @@ export class ItemsDigest {
 export function itemOf(record: ManifestRecord): Item {
   const part: MediaPart | null = record.part === undefined ? null : { startSeconds: null, durationSeconds: null, position: null, ...record.part };
   const content: Item["content"] = isFile(record) ? { kind: "file", path: record.path, range: record.range ?? null } : { kind: "text", text: record.text };
-  return { name: record.id, content, part };
+  return { name: nameOf(record), content, part };
+}
+
+/** What messages call an item: its id, or its path where the id does not end as the file does, which may be all that tells its format. */
+function nameOf(record: ManifestRecord): string {
+  if (!isFile(record) || record.range !== undefined) return record.id;
+  return extname(record.id).toLowerCase() === extname(record.path).toLowerCase() ? record.id : record.path;
 }

@@ -92,6 +92,17 @@ describe("items of a manifest", () => {
     });
   });
 
+  it("are called by their ids, but by their files where these alone tell the format", async () => {
+    const folder = temporaryFolder();
+    const called = async (id: string) => {
+      const [run] = await runs(await itemsOf({ ...file(folder, "cloud.OFF"), id }), 1);
+      return run?.batch?.kind === "items" ? run.batch.items[0]?.name : "";
+    };
+    expect(await called("chairs/1.off")).toBe("chairs/1.off");
+    expect(await called("17")).toBe(join(folder, "cloud.OFF"));
+    expect(await called("17#1.5")).toBe(join(folder, "cloud.OFF"));
+  });
+
   it("that are many bytes travel in several messages, cut at the same items each time", async () => {
     const folder = temporaryFolder();
     const megabytes = (id: string, count: number) => file(folder, id, "x".repeat(count << 20));

@@ -3,6 +3,8 @@
 import { measureBridge } from "./bridge.mjs";
 import { measureConsistency } from "./consistency.mjs";
 import { measureEncode } from "./encode.mjs";
+import { measureInterruptions } from "./interruptions.mjs";
+import { measureManifest } from "./manifest.mjs";
 import { measureMemory } from "./memory.mjs";
 import { measureStartup } from "./startup.mjs";
 import { measureStep } from "./step.mjs";
@@ -13,6 +15,8 @@ export const SECTIONS = {
   consistency: measureConsistency,
   step: measureStep,
   encode: measureEncode,
+  manifest: measureManifest,
+  interruptions: measureInterruptions,
   memory: measureMemory,
   startup: measureStartup,
 };

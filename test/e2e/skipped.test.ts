@@ -7,6 +7,7 @@ import { writeNpy } from "../../src/data/npy.js";
 import { cmcr, expectRefusal, jsonLines, run, succeed, Workplace } from "./support/cli.js";
 import { png } from "./support/media.js";
 import { manifestOf, metricsOf } from "./support/runFolder.js";
+import { startWorker } from "./support/sharedWorker.js";
 
 const place = new Workplace();
 const { env } = place;
@@ -125,6 +126,20 @@ describe("an item that one space cannot read", () => {
     const outputs = manifestOf(folder).outputs.filter(({ stage }) => stage === "encode");
     expect(outputs.map(({ output }) => output)).toContain("photos in hearing, items of all spaces");
     expect(outputs.map(({ output }) => output)).not.toContain("photos in sight, items of all spaces");
+  });
+
+  it("is left out, with the same numbers, by a worker that is sent the files' bytes", async () => {
+    const remote = await startWorker(place, "127.0.0.1:0", []);
+    try {
+      const text = experiment().replace("worker: { device: cpu, decoders: 1 }", `worker: { address: "${remote.address}" }`);
+      const far = await run([write("kept", text, "far.yaml"), "--out", place.file("far-runs")], { env });
+      const encoded = (path: string) => manifestOf(path).outputs.filter(({ stage }) => stage === "encode").map(({ output, files }) => [output, files["embeddings.npy"]]);
+      expect(encoded(far)).toEqual(encoded(folder));
+      expect(metricsOf(far).tasks).toEqual(metricsOf(folder).tasks);
+      expect(readFileSync(join(far, "skipped.jsonl"), "utf8")).toContain(`"id":"red/${BROKEN}.png"`);
+    } finally {
+      await remote.stop();
+    }
   });
 
   it("ends the run where the file says so, or where its limit is below", async () => {

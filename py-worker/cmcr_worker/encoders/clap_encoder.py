@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
 from cmcr_worker.encoders.clap_preparation import MAX_TOKENS, ClapSound, prepare_text
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.protocol import EncoderDescription, Preparation
 from cmcr_worker.encoders.text_batch import texts_of
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import Reason, WorkerError
 
 _CHANNELS = 4
 
 
-class ClapEncoder:
+class ClapEncoder(DescribedEncoder):
     """A CLAP that embeds sounds and, where it has a tokenizer, texts.
 
     In place of a tokenizer it may be given the error that there is none, which is raised for texts, or None,
@@ -36,16 +37,16 @@ class ClapEncoder:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        preparations: dict[str, Preparation] = {"audio": sound}
+        if tokenizer is not None:
+            preparations["text"] = prepare_text
+        super().__init__(described, "this CLAP", preparations)
         # Any: attributes of transformers' modules are not typed.
         self._model: Any = freeze_clap(model, device, dtype)
-        self._described = described
         self._tokenizer = tokenizer
         self._device = device
         self._fusion = bool(self._model.config.audio_config.enable_fusion)
         self._frames = (sound.mel.frames(sound.length), sound.mel.bands)
-        self._preparations: Mapping[str, Preparation] = {"audio": sound} | (
-            {} if tokenizer is None else {"text": prepare_text}
-        )
         positions = self._model.config.text_config
         self._most_tokens = min(MAX_TOKENS, positions.max_position_embeddings - positions.pad_token_id - 1)
 
@@ -55,40 +56,13 @@ class ClapEncoder:
         module: nn.Module = self._model
         return module
 
-    @property
-    def dimension(self) -> int:
-        """Length of an embedding."""
-        return self._described.dimension
-
-    @property
-    def modalities(self) -> frozenset[str]:
-        """What it embeds: `audio`, and `text` unless it was loaded without a tokenizer."""
-        return self._described.modalities
-
-    @property
-    def weights_sha256(self) -> str:
-        """SHA-256 of the weights."""
-        return self._described.weights_sha256
-
-    @property
-    def revision(self) -> str:
-        """Changes whenever preprocessing or forward pass change their results."""
-        return self._described.revision
-
-    @property
-    def compute_dtype(self) -> str:
-        """Element type of the forward pass, batch normalisation excepted, which is always float32."""
-        return self._described.compute_dtype
-
     def preparation(self, modality: str) -> Preparation:
         """What is done to an item of that modality before `embed`.
 
         Raises:
             WorkerError: UNKNOWN_NAME for another modality; the reason why there is no tokenizer, for texts.
         """
-        found = self._preparations.get(modality)
-        if found is None:
-            raise unknown_name("modality of this CLAP", modality, self._preparations)
+        found = super().preparation(modality)
         if modality == "text" and isinstance(self._tokenizer, WorkerError):
             raise self._tokenizer
         return found

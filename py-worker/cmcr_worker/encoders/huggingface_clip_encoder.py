@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.image_batch import ImageBatch
 from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
-from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
+from cmcr_worker.encoders.protocol import EncoderDescription, as_it_is
 from cmcr_worker.encoders.text_batch import texts_of
-from cmcr_worker.errors import unknown_name
 
 
-class HuggingFaceClipEncoder:
+class HuggingFaceClipEncoder(DescribedEncoder):
     """Embeds images and texts by `get_image_features` and `get_text_features`, and normalises their rows."""
 
     def __init__(
@@ -33,17 +33,12 @@ class HuggingFaceClipEncoder:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.dimension: int = description.dimension
-        self.modalities: frozenset[str] = description.modalities
-        self.weights_sha256: str = description.weights_sha256
-        self.revision: str = description.revision
-        self.compute_dtype: str = description.compute_dtype
+        super().__init__(description, "the provider huggingface-clip", {"image": images, "text": as_it_is})
         self._network: Any = network
         self._tokenizer = tokenizer
         self._padding = padding
         self._max_tokens = max_tokens
         self._device = device
-        self._preparations: dict[str, Preparation] = {"image": images, "text": as_it_is}
         self._pixels = ImageBatch(images.size, scale, device, dtype)
 
     @property
@@ -51,13 +46,6 @@ class HuggingFaceClipEncoder:
         """The network; frozen, and to be left so."""
         network: nn.Module = self._network
         return network
-
-    def preparation(self, modality: str) -> Preparation:
-        """Resize and crop for an image, nothing for a text. Raises UNKNOWN_NAME for other modalities."""
-        found = self._preparations.get(modality)
-        if found is None:
-            raise unknown_name("modality of the provider huggingface-clip", modality, self._preparations)
-        return found
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:
         """Embeddings, (n, dimension) float32 on the CPU, rows L2-normalised. Raises as the protocol says."""

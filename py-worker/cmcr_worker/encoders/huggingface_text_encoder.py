@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
-from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
+from cmcr_worker.encoders.protocol import EncoderDescription, as_it_is
 from cmcr_worker.encoders.sentence_layout import SentenceLayout
 from cmcr_worker.encoders.sentence_pooling import pooled
 from cmcr_worker.encoders.text_batch import texts_of
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import Reason, WorkerError
 
 
-class HuggingFaceTextEncoder:
+class HuggingFaceTextEncoder(DescribedEncoder):
     """Embeds texts: tokens, the network's last layer, pooling, dense layers, normalised rows."""
 
     def __init__(
@@ -34,11 +35,7 @@ class HuggingFaceTextEncoder:
         layout: SentenceLayout,
         device: torch.device,
     ) -> None:
-        self.dimension: int = description.dimension
-        self.modalities: frozenset[str] = description.modalities
-        self.weights_sha256: str = description.weights_sha256
-        self.revision: str = description.revision
-        self.compute_dtype: str = description.compute_dtype
+        super().__init__(description, "the provider huggingface-text", {"text": as_it_is})
         self.max_tokens = max_tokens
         self._network = network
         self._dense = dense
@@ -57,12 +54,6 @@ class HuggingFaceTextEncoder:
     def module(self) -> nn.Module:
         """The network and its dense layers; frozen, and to be left so."""
         return nn.ModuleDict({"network": self._network, "dense": self._dense}).eval()
-
-    def preparation(self, modality: str) -> Preparation:
-        """None: texts become tokens in `embed`. Raises UNKNOWN_NAME for other modalities."""
-        if modality not in self.modalities:
-            raise unknown_name("modality of the provider huggingface-text", modality, self.modalities)
-        return as_it_is
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:
         """Embeddings, (n, dimension) float32 on the CPU, rows L2-normalised. Raises as the protocol says."""

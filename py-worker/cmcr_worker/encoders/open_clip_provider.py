@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.huggingface_files import TOKENIZER_PATTERNS
 from cmcr_worker.encoders.image_batch import ImageBatch
@@ -21,9 +22,9 @@ from cmcr_worker.encoders.open_clip_images import open_clip_images
 from cmcr_worker.encoders.open_clip_model import build_model, load_open_clip_tokenizer
 from cmcr_worker.encoders.open_clip_source import PROVIDER, OpenClipSource, config_text, open_clip_source
 from cmcr_worker.encoders.options import Options, dtype_name
-from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
+from cmcr_worker.encoders.protocol import EncoderDescription, as_it_is
 from cmcr_worker.encoders.text_batch import texts_of
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import Reason, WorkerError
 
 REVISION = "1"
 """Of this code; changes whenever its preprocessing or forward pass change their results."""
@@ -69,20 +70,17 @@ class _Resolved:
     description: EncoderDescription
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(DescribedEncoder):
     """Embeds images and texts by `encode_image` and `encode_text`, and normalises their rows."""
 
     def __init__(self, found: _Resolved, network: nn.Module, tokenizer: Any, device: torch.device) -> None:
-        self.dimension: int = found.description.dimension
-        self.modalities: frozenset[str] = MODALITIES
-        self.weights_sha256: str = found.description.weights_sha256
-        self.revision: str = found.description.revision
-        self.compute_dtype: str = found.description.compute_dtype
+        super().__init__(
+            found.description, f"the provider {PROVIDER}", {"image": found.images, "text": as_it_is}
+        )
         self._network: Any = network
         self._tokenizer = tokenizer
         self._shorten = not hasattr(tokenizer, "tokenizer")
         self._device = device
-        self._preparations: dict[str, Preparation] = {"image": found.images, "text": as_it_is}
         self._pixels = ImageBatch(found.images.size, found.scale, device, found.dtype)
 
     @property
@@ -90,13 +88,6 @@ class OpenClipEncoder:
         """The network; frozen, and to be left so."""
         network: nn.Module = self._network
         return network
-
-    def preparation(self, modality: str) -> Preparation:
-        """Resize and crop for an image, nothing for a text. Raises UNKNOWN_NAME for other modalities."""
-        found = self._preparations.get(modality)
-        if found is None:
-            raise unknown_name(f"modality of the provider {PROVIDER}", modality, self._preparations)
-        return found
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:
         """Embeddings, (n, dimension) float32 on the CPU, rows L2-normalised. Raises as the protocol says."""

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.model_files import files_sha256
 from cmcr_worker.encoders.options import COMPUTE_DTYPES, Options
 from cmcr_worker.encoders.protocol import EncoderDescription, Preparation, as_it_is
 from cmcr_worker.encoders.python_file import load_module, source_sha256, target_of, users_code
 from cmcr_worker.encoders.python_preparation import PythonPreparation, static_preparation
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import Reason, WorkerError
 
 REVISION = "1"
 """Of this code; changes whenever it changes what becomes of a user's embeddings."""
@@ -107,17 +108,13 @@ class _Found:
         )
 
 
-class PythonEncoder:
+class PythonEncoder(DescribedEncoder):
     """A user's encoder behind the worker's protocol: its rows are checked and normalised."""
 
     def __init__(
         self, found: _Found, instance: Any, description: EncoderDescription, device: torch.device
     ) -> None:
-        self.dimension: int = description.dimension
-        self.modalities: frozenset[str] = description.modalities
-        self.weights_sha256: str = description.weights_sha256
-        self.revision: str = description.revision
-        self.compute_dtype: str = description.compute_dtype
+        super().__init__(description, found.name, dict.fromkeys(description.modalities, as_it_is))
         self._found = found
         self._instance = instance
         self._device = device
@@ -128,10 +125,9 @@ class PythonEncoder:
 
     def preparation(self, modality: str) -> Preparation:
         """The class's own `prepare`, or none. Raises UNKNOWN_NAME for a modality that it does not have."""
-        if modality not in self.modalities:
-            raise unknown_name(f"modality of {self._found.name}", modality, self.modalities)
+        plain = super().preparation(modality)
         if not self._prepared_apart:
-            return as_it_is
+            return plain
         kind = type(self._instance)
         if getattr(self._found.module, kind.__name__, None) is not kind:
             raise self._found.wrong(

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.image_batch import ImageBatch
 from cmcr_worker.encoders.protocol import EncoderDescription, Preparation
 from cmcr_worker.encoders.text_batch import texts_of
 from cmcr_worker.encoders.ulip.grouping import group
 from cmcr_worker.encoders.ulip.network import UlipNetwork
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import Reason, WorkerError
 
 
-class UlipEncoder:
+class UlipEncoder(DescribedEncoder):
     """Embeds point clouds, and images and texts by the towers that came with them; normalises the rows."""
 
     def __init__(
@@ -35,15 +36,10 @@ class UlipEncoder:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.dimension: int = description.dimension
-        self.modalities: frozenset[str] = description.modalities
-        self.weights_sha256: str = description.weights_sha256
-        self.revision: str = description.revision
-        self.compute_dtype: str = description.compute_dtype
+        super().__init__(description, "this checkpoint of ulip", preparations)
         self._network = network
         self._towers: Any = network if open_clip is None else open_clip
         self._parts = nn.ModuleList([network] if open_clip is None else [network, open_clip]).eval()
-        self._preparations = preparations
         self._neighbours = neighbours
         self._pixels = pixels
         self._tokenizer = tokenizer
@@ -54,16 +50,6 @@ class UlipEncoder:
     def module(self) -> nn.Module:
         """The network and open_clip's model, if any; frozen, and to be left so."""
         return self._parts
-
-    def preparation(self, modality: str) -> Preparation:
-        """What is done before `embed`; for a cloud it includes farthest point sampling.
-
-        Raises UNKNOWN_NAME for a modality whose tower did not come with the checkpoint.
-        """
-        found = self._preparations.get(modality)
-        if found is None:
-            raise unknown_name("modality of this checkpoint of ulip", modality, self._preparations)
-        return found
 
     def embed(self, modality: str, inputs: Sequence[Prepared]) -> Tensor:
         """Embeddings, (n, dimension) float32 on the CPU, rows L2-normalised. Raises as the protocol says."""

@@ -11,7 +11,7 @@ import { median, rounded } from "./results.mjs";
 const PROGRAM = "encode_vs_loop.py";
 const SHARDS = 4;
 const FULL = [
-  { limit: "device", images: 128, batch: 32, repeats: 5, bar: { atLeast: 0.95 } },
+  { limit: "device", images: 192, batch: 32, repeats: 5, bar: { atLeast: 0.95 } },
   { limit: "decoding", images: 96, batch: 16, repeats: 5, bar: { atLeast: 1.3 } },
 ];
 const QUICK = [

@@ -102,9 +102,7 @@ def decode_sound(source: Encoded, limits: Limits, part: Part | None) -> AudioCli
     if declared is not None and part.duration_seconds is None:
         missing = declared - (part.start_seconds or 0.0) - len(samples) / rate
         if missing > max(_SHORTER_SECONDS, _SHORTER_SHARE * declared):
-            raise source.corrupt(
-                f"is cut off: of {declared:.1f} s of sound {missing:.1f} s are missing"
-            )
+            raise source.corrupt(f"is cut off: of {declared:.1f} s of sound {missing:.1f} s are missing")
     if not np.isfinite(samples).all():
         raise source.corrupt("holds samples that are not finite")
     return AudioClip(samples.astype(np.float32, copy=False), rate)

@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { dataError, systemCode } from "../../errors.js";
 import { textSha256 } from "../../store/checksums.js";
 import type { Oddity } from "./items.js";
+import { NameList } from "./nameList.js";
 
 /** Entries that the system is asked for at once. */
 const ENTRIES = 1024;
@@ -29,16 +30,15 @@ export interface WalkOptions {
  */
 export async function* filesBelow(root: string, options: WalkOptions, folder = "", depth = 0): AsyncGenerator<string> {
   // A folder's name ends with its slash, so that sorting names gives the order of whole paths.
-  const names: string[] = [];
+  const names = new NameList();
   for await (const { name, kind } of entriesOf(root, folder, options)) {
-    if (kind === "folder") names.push(`${name}/`);
+    if (kind === "folder") names.add(`${name}/`);
     else if (kind === "link") {
       options.onOddity({ reason: "LINK", place: folder + name, message: `${folder}${name} is a link, and is passed over` });
-    } else if (kind === "file" && options.accept(name)) names.push(name);
+    } else if (kind === "file" && options.accept(name)) names.add(name);
   }
-  names.sort();
   let given = 0;
-  for (const name of names) {
+  for (const name of names.sorted()) {
     given += 1;
     // Others must have their turn, such as a Ctrl-C: names in memory give them none.
     if (given % NAMES_IN_A_ROW === 0) {

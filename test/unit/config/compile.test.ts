@@ -245,4 +245,12 @@ evaluate:
     const second = "  - { name: sound-image, task: retrieval, query: { data: test_sounds, space: clap }, gallery: { data: test_images, space: clip }, relevance: rows }\n";
     expect(refusal(`${DIGITS}${second}`).message).toBe('digits.yaml:40:13 evaluate.1.name: expected a name of its own for each task, found "sound-image" again');
   });
+
+  it("says what becomes of unreadable items, and what an item may ask for", () => {
+    const { data } = compile(change(MINIMAL, "embeddings: { a: left.npy } }", "embeddings: { a: left.npy }, unreadable: { action: fail }, limits: { pixels: 100, seconds: 2.5 } }"));
+    expect(data["left"]).toMatchObject({
+      unreadable: { action: "fail", limit: 5 },
+      limits: { bytes: null, pixels: 100, seconds: 2.5, points: null, workSeconds: null },
+    });
+  });
 });

@@ -28,7 +28,7 @@ from strange_encoder import expected
 from test_damaged_files import COUNTS, EveryModality, messages
 
 from cmcr_worker.server import encoders
-from cmcr_worker.server.encoding import printable
+from cmcr_worker.server.embedding import printable
 
 
 def run(folder: Path, count: int, seed: int) -> dict[str, Any]:

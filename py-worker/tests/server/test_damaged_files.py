@@ -17,7 +17,7 @@ from strange_encoder import StrangeProvider, expected, shard_end, start
 from cmcr.v1 import encoder_pb2
 from cmcr_worker.errors import Reason
 from cmcr_worker.server import encoders
-from cmcr_worker.server.encoding import printable
+from cmcr_worker.server.embedding import printable
 
 COUNTS = {"image": (400, 120), "audio": (350, 100), "pointcloud": (250, 80)}
 """Damaged and good files of each modality; a thousand are damaged."""

@@ -20,7 +20,7 @@ from served import LIMIT, MEMORY, Served
 from strange_encoder import StrangeProvider, expected, items, listed, shard_end, start
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
-from cmcr_worker.server import encoders, encoding
+from cmcr_worker.server import encoders, shards
 
 THREADS = ("reader", "work", "shards")
 
@@ -122,13 +122,13 @@ def test_a_shard_that_is_being_written_holds_nobody_up(
     served: Served, provider: StrangeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = threading.Event()
-    write = encoding._write_shard
+    write = shards.write_shard
 
     def slowly(*arguments: Any) -> None:
         disk.wait(LIMIT)
         write(*arguments)
 
-    monkeypatch.setattr(encoding, "_write_shard", slowly)
+    monkeypatch.setattr(shards, "write_shard", slowly)
     batches = [items(1, 2), shard_end(served.at("0.npy")), items(3, 4), items(5, 6)]
     call = served.encoders.Encode(iter([start(6), *batches, shard_end(served.at("1.npy"))]), timeout=LIMIT)
     answers = [next(call) for _ in range(3)]

@@ -309,7 +309,7 @@ class TestBatchesThatDoNotFit:
     def test_large_items_do_not_lie_in_memory_together(
         self, served: Served, provider: StrangeProvider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cmcr_worker.server.encoding.RUN_BYTES", 3 * 4000)
+        monkeypatch.setattr("cmcr_worker.server.embedding.RUN_BYTES", 3 * 4000)
         provider.prepare = strange.Strange(size=1000)
         answers = encode(served, start(10), items(*range(10)), shard_end())
         assert provider.batches == [3, 3, 3, 1]

@@ -143,9 +143,11 @@ def test_a_cancelled_call_is_noticed_while_the_device_works(
     served: Served, provider: StrangeProvider
 ) -> None:
     provider.gate = threading.Event()
-    call = served.encoders.Encode(
-        iter([start(4), items(1, 2), items(3, 4), shard_end(served.at("0.npy"))]), timeout=LIMIT
-    )
+    # As many batches as cannot be done before the news of the cancellation has come.
+    provider.seconds = 0.05
+    batches = [items(number, number + 1) for number in range(0, 800, 2)]
+    messages = [start(800), *batches, shard_end(served.at("0.npy"))]
+    call = served.encoders.Encode(iter(messages), timeout=LIMIT)
     assert provider.embedding.wait(LIMIT)
     call.cancel()
     with pytest.raises(grpc.RpcError) as caught:

@@ -19,7 +19,7 @@ const USAGE = `Usage: npm run bench -- [--only SECTION]… [--json] [--out FILE]
   --quick         small sizes, to see that everything runs; no bar is judged
   --strict        exit with 1 unless every bar is met
   --threads N     threads of the worker's PyTorch (default 1)
-  --scratch DIR   where files of up to 4 GB go while it runs (default: the temporary folder)`;
+  --scratch DIR   where files of up to 5 GB go while it runs (default: the temporary folder)`;
 
 function options() {
   try {

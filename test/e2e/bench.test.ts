@@ -111,7 +111,7 @@ describe("the benchmarks", () => {
   });
 
   it.each([
-    [["--only", "speed"], "--only takes bridge, consistency, step, memory, startup, not speed"],
+    [["--only", "speed"], "--only takes bridge, consistency, step, encode, manifest, interruptions, memory, startup, not speed"],
     [["--threads", "0"], "--threads takes a whole number from 1, not 0"],
     [["--scratch", "no/such/folder"], "--scratch takes a folder that exists, not no/such/folder"],
     [["--quick", "--strict"], "--strict judges the full sizes"],

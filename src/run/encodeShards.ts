@@ -7,13 +7,21 @@ import { CmcrError, dataError, EXIT } from "../errors.js";
 import { fileSha256 } from "../store/checksums.js";
 import type { PartialOutput, ShardRecord, SkippedItem } from "../store/partial.js";
 import { LiveShard } from "./liveShard.js";
+import { Pace } from "./pace.js";
 
-/** A shard ends after so many items, or after so many seconds, whichever is first: an interruption costs no more. */
+/**
+ * A shard ends after so many items, or after as many as take so many seconds, whichever is
+ * first, but not before a batch is whole: an interruption costs no more than that. The first
+ * one is a single batch, which tells how long a batch takes.
+ */
 const SHARD_ITEMS = 8192;
 const SHARD_SECONDS = 30;
-/** What is on its way to the worker and in it: as much as takes so long, but neither too few batches nor too many. */
+/**
+ * What is on its way to the worker and in it: as much as takes so long, but neither too few
+ * batches nor too many. Two keep the device and the decoders at work at the same time.
+ */
 const SECONDS_AHEAD = 5;
-const FEWEST_BATCHES_AHEAD = 4;
+const FEWEST_BATCHES_AHEAD = 2;
 const MOST_BATCHES_AHEAD = 16;
 const MOST_ITEMS_AHEAD = 2048;
 
@@ -60,7 +68,7 @@ class ShardStream {
   #wake: () => void = () => undefined;
   /** Whether a finished shard is being recorded. */
   #keeping = false;
-  #firstDoneAt: number | null = null;
+  readonly #pace = new Pace();
   #confirmed: Promise<void> | undefined;
   #dim: number | null;
 
@@ -88,7 +96,7 @@ class ShardStream {
       { spec, modality, total, limits, messages: this.#messages() },
       {
         onProgress: (done) => {
-          this.#firstDoneAt ??= performance.now();
+          this.#pace.reached(done);
           this.#done = done;
           this.#wake();
           this.job.onProgress(this.#besides + done);
@@ -102,42 +110,50 @@ class ShardStream {
   }
 
   async *#messages(): AsyncGenerator<ShardMessage> {
-    const { items, batchSize, worker, partial } = this.job;
+    const { items, batchSize, worker } = this.job;
     const transport = worker.sharesFiles ? "paths" : "bytes";
     for (const range of this.missing) {
       let shard = new LiveShard(range.from, this.#sent);
       for await (const run of items.runs(range, batchSize, transport)) {
         await this.#room();
+        // A message may end in the middle of a batch, where bytes are sent; a shard must not.
+        if ((shard.to - range.from) % batchSize === 0 && this.#full(shard)) {
+          yield* this.#end(shard);
+          shard = new LiveShard(shard.to, this.#sent);
+        }
         if (run.unreadable.length > 0) await this.#unreadable(shard, run);
         if (run.batch !== null && shard.sent.length === 0) this.#live.push(shard);
         shard.add(run);
-        const full = shard.to - shard.from >= SHARD_ITEMS || shard.seconds >= SHARD_SECONDS;
-        // A message may end in the middle of a batch, where bytes are sent; a shard must not.
-        const atBatch = (run.to - range.from) % batchSize === 0;
-        const ends = run.to === range.to || (full && atBatch);
-        if (ends) await this.#kept(shard);
         this.#sent += run.items.length;
         if (run.batch !== null) yield { kind: "batch", batch: run.batch };
-        if (!ends) continue;
-        if (shard.sent.length === 0) await this.#keep(shard, null);
-        else yield { kind: "end", target: worker.sharesFiles ? { path: partial.path(shard.fileName) } : "memory" };
-        shard = new LiveShard(run.to, this.#sent);
       }
+      if (shard.to > shard.from) yield* this.#end(shard);
     }
   }
 
-  /** Waits while enough is on its way. */
-  async #room(): Promise<void> {
-    while (this.#sent - this.#done > this.#mostAhead()) {
+  /** Whether a shard has enough items; judged as late as can be, when the next ones are to be sent. */
+  #full(shard: LiveShard): boolean {
+    const items = shard.to - shard.from;
+    if (items === 0) return false;
+    const pace = this.#pace.perSecond;
+    return shard.base === 0 || items >= SHARD_ITEMS || (pace !== null && items >= SHARD_SECONDS * pace);
+  }
+
+  /** Ends a shard once every earlier one counts, so that no more than one is ever whole and lost. */
+  async *#end(shard: LiveShard): AsyncGenerator<ShardMessage> {
+    const { worker, partial } = this.job;
+    while (this.#keeping || (this.#live[0] !== undefined && this.#live[0] !== shard)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    if (shard.sent.length === 0) await this.#keep(shard, null);
+    else yield { kind: "end", target: worker.sharesFiles ? { path: partial.path(shard.fileName) } : "memory" };
   }
 
-  /** Waits until every earlier shard counts, so that no more than one is ever whole and lost. */
-  async #kept(shard: LiveShard): Promise<void> {
-    while (this.#keeping || (this.#live[0] !== undefined && this.#live[0] !== shard)) {
+  /** Waits while enough is on its way. */
+  async #room(): Promise<void> {
+    while (this.#sent - this.#done >= this.#mostAhead()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -146,8 +162,7 @@ class ShardStream {
 
   #mostAhead(): number {
     const { batchSize } = this.job;
-    const seconds = this.#firstDoneAt === null ? 0 : (performance.now() - this.#firstDoneAt) / 1000;
-    const soon = seconds === 0 ? 0 : (SECONDS_AHEAD * this.#done) / seconds;
+    const soon = SECONDS_AHEAD * (this.#pace.perSecond ?? 0);
     return Math.max(FEWEST_BATCHES_AHEAD * batchSize, Math.min(soon, Math.max(MOST_ITEMS_AHEAD, MOST_BATCHES_AHEAD * batchSize)));
   }
 

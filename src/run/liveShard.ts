@@ -11,7 +11,6 @@ export class LiveShard {
   /** Why items cannot be read that were sent without their bytes. */
   readonly #spoilt = new Map<number, UnreadableItem>();
   readonly #failed = new Set<number>();
-  readonly #began = performance.now();
   #to: number;
 
   /** `from` is its first item; `base` counts the items that were sent before it. */
@@ -24,10 +23,6 @@ export class LiveShard {
 
   get to(): number {
     return this.#to;
-  }
-
-  get seconds(): number {
-    return (performance.now() - this.#began) / 1000;
   }
 
   get fileName(): string {

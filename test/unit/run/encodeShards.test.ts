@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 
 import { readNpy } from "../../../src/data/npy.js";
 import type { ItemList } from "../../../src/data/itemList.js";
@@ -17,10 +17,14 @@ import { failureOf } from "../../helpers/failures.js";
 import { temporaryFolder } from "../../helpers/temporaryFolder.js";
 import { DIM, rowOf, type ShardWorker, shardWorker } from "./shardWorker.js";
 
-/** Two shards and a bit. */
+/** A first shard of one batch, two whole ones, and a bit. */
 const COUNT = 20_000;
 const BATCH = 100;
 const SHARD = 8200;
+/** Where the first, the second and the third shard end. */
+const FIRST = BATCH;
+const SECOND = FIRST + SHARD;
+const THIRD = SECOND + SHARD;
 
 async function listOf(items: readonly SourceItem[]): Promise<ItemList> {
   const source: ItemSource = {
@@ -104,7 +108,7 @@ describe("encoding in shards", () => {
     expect(fake.totals).toEqual([COUNT]);
     expect(fake.batches.map((batch) => batch[0])).toEqual(Array.from({ length: COUNT / BATCH }, (_, index) => `text ${index * BATCH}`));
     const partial = await here.partial();
-    expect(partial.records.map(({ from, to }) => [from, to])).toEqual([[0, SHARD], [SHARD, 2 * SHARD], [2 * SHARD, COUNT]]);
+    expect(partial.records.map(({ from, to }) => [from, to])).toEqual([[0, FIRST], [FIRST, SECOND], [SECOND, THIRD], [THIRD, COUNT]]);
     expect(readFileSync(join(here.root, "ids.jsonl"), "utf8").split("\n").slice(0, 2)).toEqual(['"t:0"', '"t:1"']);
     expect(JSON.parse(readFileSync(join(here.root, "names.json"), "utf8"))).toEqual(ALL);
     await partial.remove();
@@ -116,46 +120,69 @@ describe("encoding in shards", () => {
     await expect(here.encode(broken, await listOf(texts(COUNT)))).rejects.toThrow();
     const whole = await shardWorker();
     expect(await here.encode(whole, await listOf(texts(COUNT)))).toEqual(rowsOf(ALL));
-    expect(whole.totals).toEqual([COUNT - SHARD]);
-    expect(whole.batches[0]?.[0]).toBe(`text ${SHARD}`);
+    expect(whole.totals).toEqual([COUNT - SECOND]);
+    expect(whole.batches[0]?.[0]).toBe(`text ${SECOND}`);
     const progress = here.events.flatMap((event) => (event.event === "progress" ? [event] : []));
     expect(progress.at(-1)).toMatchObject({ done: COUNT, total: COUNT });
     // What was there before is no part of the rate.
-    expect(progress.some(({ done }) => done === SHARD)).toBe(true);
+    expect(progress.some(({ done }) => done === SECOND)).toBe(true);
   });
 
   it("leaves no more than one whole shard unrecorded, however slow the recording is", async () => {
     const here = setting();
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const fake = await shardWorker({ beforeShard: (shard) => (shard === 0 ? held : undefined) });
+    const fake = await shardWorker({ beforeShard: (shard) => (shard === 1 ? held : undefined) });
     const encoding = here.encode(fake, await listOf(texts(COUNT)));
     await new Promise((resolve) => setTimeout(resolve, 300));
-    // The last batch of the second shard waits for the first shard's record.
-    expect(fake.batches.length).toBeLessThan((2 * SHARD) / BATCH);
+    // What follows the third shard waits for the second shard's record.
+    expect(fake.batches.length).toBeLessThanOrEqual(THIRD / BATCH);
     release();
     expect(await encoding).toEqual(rowsOf(ALL));
+  });
+
+  it("keeps each batch where a batch takes longer than a shard may", async () => {
+    const here = setting();
+    let passed = 0;
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + passed);
+    onTestFinished(() => {
+      clock.mockRestore();
+    });
+    const fake = await shardWorker({
+      beforeBatch: (batch) => {
+        passed += 40_000;
+        if (batch === 6) throw new Error("the worker broke off");
+      },
+    });
+    await expect(here.encode(fake, await listOf(texts(8 * BATCH)))).rejects.toThrow();
+    const partial = await here.partial();
+    const kept = partial.records.map(({ from, to }) => [from / BATCH, to / BATCH]);
+    await partial.release();
+    // Of the six that were done, one at most is not kept yet.
+    expect(kept.length).toBeGreaterThanOrEqual(5);
+    expect(kept).toEqual(kept.map((_, index) => [index, index + 1]));
   });
 
   it("makes a damaged shard again, and no other", async () => {
     const here = setting();
     await here.encode(await shardWorker(), await listOf(texts(COUNT)));
-    const path = join(here.root, "partial", "key", PartialOutput.fileName(SHARD, 2 * SHARD));
+    const path = join(here.root, "partial", "key", PartialOutput.fileName(FIRST, SECOND));
     const bytes = readFileSync(path);
     bytes.writeUInt8(bytes.readUInt8(5000) ^ 1, 5000);
     writeFileSync(path, bytes);
     const fake = await shardWorker();
     expect(await here.encode(fake, await listOf(texts(COUNT)))).toEqual(rowsOf(ALL));
     expect(fake.totals).toEqual([SHARD]);
-    expect(fake.batches[0]?.[0]).toBe(`text ${SHARD}`);
+    expect(fake.batches[0]?.[0]).toBe(`text ${FIRST}`);
     expect(here.events.filter(({ event }) => event === "warning")).toEqual([{ event: "warning", message: expect.stringContaining("does not match its checksum") as string }]);
   });
 
   it("fetches the rows from a worker that shares no files", async () => {
     const here = setting();
     const fake = await shardWorker({ sharesFiles: false });
-    expect(await here.encode(fake, await listOf(texts(SHARD + 10)))).toEqual(rowsOf(ALL.slice(0, SHARD + 10)));
-    expect(fake.fake.calls.get("/cmcr.v1.TensorService/Download")).toBe(2);
+    expect(await here.encode(fake, await listOf(texts(SECOND + 10)))).toEqual(rowsOf(ALL.slice(0, SECOND + 10)));
+    expect(fake.fake.calls.get("/cmcr.v1.TensorService/Download")).toBe(3);
   });
 
   it("sends such a worker the files' bytes, and gets the same rows whatever the messages", async () => {
@@ -197,7 +224,7 @@ describe("items that cannot be read", () => {
     await expect(here.encode(broken, await listOf(texts(COUNT)))).rejects.toThrow();
     const fake = await shardWorker({ fails });
     await here.encode(fake, await listOf(texts(COUNT)));
-    expect(fake.totals).toEqual([COUNT - 2 * SHARD]);
+    expect(fake.totals).toEqual([COUNT - THIRD]);
     expect(readFileSync(join(here.root, "skipped.jsonl"), "utf8").match(/"item":\d+/g)).toEqual(['"item":5', '"item":8300', '"item":19999']);
   });
 
@@ -212,12 +239,12 @@ describe("items that cannot be read", () => {
     expect(error.message).toContain("data.texts.unreadable.limit");
     expect(here.listed.at(-1)?.length).toBe(300);
     const partial = await here.partial();
-    expect(partial.records.map(({ from, to }) => [from, to])).toEqual([[0, SHARD]]);
+    expect(partial.records.map(({ from, to }) => [from, to])).toEqual([[0, FIRST], [FIRST, SECOND]]);
     await partial.release();
     // With a larger limit it goes on from there.
     const more = await shardWorker({ fails: (item) => Number(item.slice(5)) >= 8400 });
     await here.encode(more, await listOf(texts(COUNT)), { policy: { action: "skip", limit: 100 } });
-    expect(more.totals).toEqual([COUNT - SHARD]);
+    expect(more.totals).toEqual([COUNT - SECOND]);
   });
 
   it("end it at the first one where that is asked for", async () => {

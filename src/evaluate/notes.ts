@@ -61,7 +61,13 @@ function againstRival(first: Named, rival: Named, metric: string, sign: number):
 
 function againstChance(first: Named, chance: Named, metric: string, sign: number): readonly string[] {
   const lead = oriented(pairedDifference(first.estimate, chance.estimate), sign);
-  return lead.ci95[0] > 0 ? [] : [`${first.name} is not shown to do better than chance: the difference is ${amount(lead, metric)} (${interval(lead, metric)}).`];
+  const [low, high] = lead.ci95;
+  if (low > 0) return [];
+  if (high < 0) {
+    const behind = oriented(lead, -1);
+    return [`${chance.name} is ${amount(behind, metric)} ${better(metric)} ${first.name} (${interval(behind, metric)}): ${first.name} does worse than guessing.`];
+  }
+  return [`${first.name} is not shown to do better than chance: the difference is ${amount(lead, metric)} (${interval(lead, metric)}).`];
 }
 
 /** The difference such that positive is better; its interval turns round with it. */

@@ -75,6 +75,13 @@ describe("methods side by side", () => {
     expect(notes.some((note) => note.includes("not shown to do better than chance"))).toBe(true);
   });
 
+  it("say that chance does better where its whole interval does", () => {
+    const [guess, sure] = [{ ...method("cmcr", rows, 0, 1), name: "cmcr" }, { ...method("chance", rows, 0.6, 2), name: "chance" }];
+    const notes = retrieval([guess, sure]).notes.join(" ");
+    expect(notes).toMatch(/chance is 0\.\d{3} mAP above cmcr \(95 % interval 0\.\d{3} to 0\.\d{3}\): cmcr does worse than guessing\./);
+    expect(notes).not.toContain("not shown to do better");
+  });
+
   it("count what is left out, and say when little is left", () => {
     const relevance = relevanceFromLists([[0], [], [1, 0], []], 4, 3, "test");
     const task = retrieval([method("cmcr", relevance, 0.5, 1), chance], relevance);

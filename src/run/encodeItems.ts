@@ -11,7 +11,7 @@ import { EMBEDDINGS } from "./context.js";
 import { describeRows } from "./encodedFiles.js";
 import { encodeMissing } from "./encodeShards.js";
 import type { ProgressMeter, Reporter } from "./events.js";
-import { mostSkipped, tooManyUnreadable } from "./unreadable.js";
+import { mostSkipped, NON_FINITE, notFinite, tooManyUnreadable } from "./unreadable.js";
 
 /** What is to be embedded, by which rules, and who hears of it. */
 export interface EncodeJob {
@@ -62,7 +62,7 @@ function preprocessingOf({ preprocessing }: EncoderDescription, modality: Modali
   return (JSON.parse(preprocessing === "" ? "{}" : preprocessing) as Readonly<Partial<Record<Modality, Json>>>)[modality] ?? null;
 }
 
-/** Embeds all items that have no row in `partial` yet, and joins its shards in the pending folder. Exit 3 when too many cannot be read. */
+/** Embeds all items that have no row in `partial` yet, and joins its shards in the pending folder. Exit 3 when too many cannot be read, 5 when it is the encoder that has no finite values. */
 export async function encodeItems(
   job: EncodeJob,
   partial: PartialOutput,
@@ -91,6 +91,8 @@ export async function encodeItems(
         },
       });
       if (partial.records.every(({ rows }) => rows === 0)) {
+        const broken = notFinite(skipped.all, contextOf(job));
+        if (broken !== null) throw broken;
         throw dataError(`${output}: not one of the ${items.count} items can be read. The list is ${job.list}.`, { reason: "UNREADABLE_ITEMS", path: output });
       }
       const whole = await assemble(partial, path, ({ from, to }, problem) => {
@@ -100,7 +102,7 @@ export async function encodeItems(
       await pending.forget(EMBEDDINGS);
     }
   } catch (error) {
-    if (error instanceof CmcrError && error.reason === "UNREADABLE_ITEMS") await job.writeList(skipped.all);
+    if (error instanceof CmcrError && ["UNREADABLE_ITEMS", NON_FINITE].includes(error.reason)) await job.writeList(skipped.all);
     throw error;
   }
   const all = partial.records.flatMap((record) => record.skipped);
@@ -110,15 +112,22 @@ export async function encodeItems(
   return { files: [EMBEDDINGS, ...files], facts: { rows, dim, dtype: "float32", items: items.count, skipped: all.length } };
 }
 
-/** Refuses an output whose items were left out by more generous rules than these. Exit 3. */
-export async function judgeSkipped(skipped: readonly SkippedItem[], job: Omit<EncodeJob, "worker" | "spec" | "batchSize" | "limits" | "report">): Promise<void> {
+/** Refuses an output whose items were left out by more generous rules than these. Exit 3 or 5, as encodeItems. */
+export async function judgeSkipped(skipped: readonly SkippedItem[], job: Omit<EncodeJob, "worker" | "batchSize" | "limits" | "report">): Promise<void> {
   if (skipped.length <= mostSkipped(job.policy, job.items.count)) return;
   await job.writeList(skipped);
   throw tooMany(skipped, job);
 }
 
-function tooMany(skipped: readonly SkippedItem[], { policy, output, items, modality, list, field }: Pick<EncodeJob, "policy" | "output" | "items" | "modality" | "list" | "field">): CmcrError {
-  return tooManyUnreadable(skipped, { policy, output, count: items.count, unit: `${modality}s`, list, field });
+type Told = Pick<EncodeJob, "policy" | "output" | "items" | "modality" | "list" | "field" | "spec">;
+
+function tooMany(skipped: readonly SkippedItem[], job: Told): CmcrError {
+  const context = contextOf(job);
+  return notFinite(skipped, context) ?? tooManyUnreadable(skipped, context);
+}
+
+function contextOf({ policy, output, items, modality, list, field, spec }: Told) {
+  return { policy, output, count: items.count, unit: `${modality}s`, list, field, encoder: spec };
 }
 
 /** Collects the items that have no row, each once, and ends the work when they are certainly too many. */

@@ -1,9 +1,12 @@
+import type { EncoderSpec } from "../bridge/types.js";
 import type { CompiledUnreadable } from "../config/compiled.js";
-import { type CmcrError, dataError } from "../errors.js";
+import { CmcrError, dataError, EXIT } from "../errors.js";
 import type { SkippedItem } from "../store/partial.js";
 
 /** Items that an error names one by one. */
 const NAMED = 3;
+/** Why an item has no row whose embedding is not finite. */
+export const NON_FINITE = "NON_FINITE";
 
 /** How many of `count` items may be left out. */
 export function mostSkipped({ action, limit }: CompiledUnreadable, count: number): number {
@@ -22,6 +25,26 @@ export interface UnreadableContext {
   readonly list: string;
   /** Field or option that sets the limit. */
   readonly field: string;
+}
+
+/**
+ * Items have no embedding that is finite, and no item fails for another reason: it is the encoder, and not the
+ * items. Exit 5; null where it is otherwise.
+ */
+export function notFinite(
+  skipped: readonly SkippedItem[],
+  { output, count, unit, list, encoder }: Pick<UnreadableContext, "output" | "count" | "unit" | "list"> & { readonly encoder: EncoderSpec },
+): CmcrError | null {
+  const [first] = skipped;
+  if (first === undefined || skipped.some(({ reason }) => reason !== NON_FINITE)) return null;
+  const { provider, model, checkpoint, options } = encoder;
+  const name = [provider, model, checkpoint ?? ""].filter((part) => part !== "").join(" ");
+  const dtype = options["dtype"] === "float16" ? "the element type float16, which overflows: try float32 or bfloat16" : "an element type that overflows, as float16 does: try float32 or bfloat16";
+  return new CmcrError(
+    `${output}: the encoder ${name} gives values that are not finite, or zeros alone, for ${skipped.length} of ${count} ${unit}, of which the first one is ${first.id}. ` +
+      `The items can be read. The cause is its weights, damaged or not finite themselves, or ${dtype}. The list is ${list}.`,
+    { code: EXIT.numerics, reason: NON_FINITE, path: first.file ?? first.id },
+  );
 }
 
 /** Items could not be read that may not be left out: exit 3. The items found so far are `skipped`. */

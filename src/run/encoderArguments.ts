@@ -14,7 +14,7 @@ export interface EncoderArguments {
   readonly checkpoint?: string | undefined;
   readonly batchSize?: string | undefined;
   readonly dtype?: string | undefined;
-  /** Further settings of the provider, each as `name=value`. */
+  /** Further settings of the provider, each as `name=value`, or `options.name=value` where a setting is a map. */
   readonly option: readonly string[];
 }
 
@@ -36,9 +36,10 @@ export function encoderFromArguments(given: EncoderArguments, resolve: (path: st
   if (given.batchSize !== undefined) user["batchSize"] = scalar(given.batchSize);
   if (given.dtype !== undefined) user["dtype"] = given.dtype;
   for (const text of given.option) {
-    const [, name, value] = /^([A-Za-z][A-Za-z0-9]*)=(.*)$/s.exec(text) ?? [];
-    if (name === undefined || value === undefined) throw badArgument("option", `expected name=value, such as revision=main; found "${text}"`);
-    user[name] = scalar(value);
+    const [, name, inner, value] = /^([A-Za-z][A-Za-z0-9]*)(?:\.([A-Za-z]\w*))?=(.*)$/s.exec(text) ?? [];
+    if (name === undefined || value === undefined) throw badArgument("option", `expected name=value, such as revision=main or options.floor=0.1; found "${text}"`);
+    if (inner === undefined) user[name] = scalar(value);
+    else user[name] = { ...(typeof user[name] === "object" ? user[name] : {}), [inner]: scalar(value) };
   }
   check(provider.schema, user);
   provider.check(user, [], {
@@ -47,7 +48,10 @@ export function encoderFromArguments(given: EncoderArguments, resolve: (path: st
     report: ({ path, expected, found, hint }) => {
       throw badArgument(optionOf(path), `expected ${expected}; found ${found}${hint === undefined ? "" : `. ${hint.replace(/\.$/, "")}`}`);
     },
-    warn: () => undefined,
+    // What a file may keep for later, a command line has said for now: a model that is passed over is a mistake.
+    warn: (warning) => {
+      throw usageError(`${warning.replace(/\b(model|checkpoint)\b/g, "--$1")}. Leave one of them out.`, { reason: "BAD_COMMAND_LINE", path: "--model" });
+    },
     use: () => undefined,
   });
   const compiled = provider.compile(user, given.encoder, resolve);
@@ -66,11 +70,13 @@ function check(schema: z.ZodType, user: Readonly<Record<string, unknown>>): void
 
 function optionOf(path: readonly (string | number)[]): string {
   const field = String(path[0] ?? "provider");
-  return OPTION_OF_FIELD[field] ?? `option ${field}`;
+  return OPTION_OF_FIELD[field] ?? `option ${path.map(String).join(".")}`;
 }
 
-/** A value as an experiment file would have it: a number, true or false, else text. */
+/** A value as an experiment file would have it: a number, true or false, else text; in quotes it is text in any case. */
 function scalar(text: string): string | number | boolean {
+  const quoted = /^"([^"\\]*)"$|^'([^']*)'$/s.exec(text);
+  if (quoted !== null) return quoted[1] ?? quoted[2] ?? "";
   if (text === "true" || text === "false") return text === "true";
   return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }

@@ -109,10 +109,11 @@ function isZero(schedule: Schedule): boolean {
   return schedule.from === 0 && (!("to" in schedule) || schedule.to === 0);
 }
 
-function batchTooLarge(connect: CompiledConnect, queries: number): Error {
+/** Says that a batch would be larger than the overlap. Exit 2. */
+export function batchTooLarge(connect: CompiledConnect, queries: number): Error {
   return usageError(
     `connect.batchSize: expected at most the number of items of ${connect.overlap}, which is ${queries}, found ${connect.batchSize}. ` +
-      "Set connect.batchSize to that number or less, or give more overlap items",
+      `Run it again with --set connect.batchSize=${queries} or less, or with more overlap items.`,
     { reason: "IMPOSSIBLE_VALUE", path: "connect.batchSize" },
   );
 }

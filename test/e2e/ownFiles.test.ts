@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { jsonLines, succeed, Workplace } from "./support/cli.js";
+import { cmcr, jsonLines, succeed, Workplace } from "./support/cli.js";
 import { png, wav } from "./support/media.js";
 import { writeTinyModels } from "./support/tinyModels.js";
 
@@ -25,16 +25,13 @@ function writeSounds(folder: string, count: number, seed: number): void {
   }
 }
 
-const run = (name: string, ...more: readonly string[]) =>
-  succeed(
-    [
-      "run", experiment, "--json", "--out", place.file("runs"), "--name", name,
-      "--set", `spaces.clip={provider: huggingface-clip, checkpoint: '${models.clip}'}`,
-      "--set", `spaces.clap={provider: huggingface-clap, checkpoint: '${models.clap}'}`,
-      "--set", "connect.batchSize=8", "--set", "connect.epochs=2", "--set", "data.images.unreadable.limit=20", ...more,
-    ],
-    { env },
-  );
+const runArguments = (name: string, batchSize: number): string[] => [
+  "run", experiment, "--json", "--out", place.file("runs"), "--name", name,
+  "--set", `spaces.clip={provider: huggingface-clip, checkpoint: '${models.clip}'}`,
+  "--set", `spaces.clap={provider: huggingface-clap, checkpoint: '${models.clap}'}`,
+  "--set", `connect.batchSize=${batchSize}`, "--set", "connect.epochs=2", "--set", "data.images.unreadable.limit=20",
+];
+const run = (name: string) => succeed(runArguments(name, 8), { env });
 
 beforeAll(async () => {
   models = await writeTinyModels(place.folder("models"));
@@ -55,6 +52,14 @@ afterAll(() => {
 });
 
 describe("an experiment on files, with CLIP and CLAP in transformers' format", () => {
+  it("finds a batch larger than the overlap before anything is encoded", async () => {
+    const { stdout, exitCode } = await cmcr(runArguments("large", 512), { env });
+    const events = jsonLines(stdout);
+    expect(events.at(-1)).toMatchObject({ event: "error", code: 2, path: "connect.batchSize", message: expect.stringMatching(/24.*512/) as string });
+    expect(exitCode).toBe(2);
+    expect(events.map(({ event }) => event)).not.toContain("output");
+  });
+
   it("encodes, connects and evaluates; lists the one file that cannot be read; takes it all from the store again", async () => {
     const { stdout } = await run("first");
     const events = jsonLines(stdout);

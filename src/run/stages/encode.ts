@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 
 import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
+import { batchTooLarge } from "../../connect/plan.js";
 import { isFolder, joinParts, readClipRetrieval } from "../../data/clipRetrieval/read.js";
 import { dataError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
@@ -40,6 +41,7 @@ export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "con
 
 /** Embeds or imports everything that the experiment needs. */
 export async function encodeStage(context: RunContext): Promise<EmbeddingTable> {
+  await checkBatch(context);
   const table = new EmbeddingTable();
   const { spaces, data } = context.experiment;
   const seen = new Map<string, ViewedMatrix[]>();
@@ -56,6 +58,18 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
   }
   checkDimensions(context.experiment, table);
   return table;
+}
+
+/** A batch cannot be larger than the overlap: to be known once it is listed, before hours of encoding. Exit 2. */
+async function checkBatch({ experiment, lists }: RunContext): Promise<void> {
+  const { connect, data, spaces } = experiment;
+  if (connect.method !== "cmcr") return;
+  const overlap = data[connect.overlap];
+  if (overlap === undefined || overlap.source === null) return;
+  const encoded = connect.sides.some(({ space }) => overlap.embeddings[space] === undefined && spaces[space] !== undefined);
+  if (!encoded) return;
+  const { count } = await lists.get(overlap);
+  if (count < connect.batchSize) throw batchTooLarge(connect, count);
 }
 
 async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {

@@ -88,7 +88,7 @@ describe("trainingPlan", () => {
     const attempt = (): unknown => trainingPlan(connect, { queries: 3, seed: 1 });
     expect(attempt).toThrow(CmcrError);
     expect(attempt).toThrow(
-      "connect.batchSize: expected at most the number of items of captions, which is 3, found 4. Set connect.batchSize to that number or less, or give more overlap items",
+      "connect.batchSize: expected at most the number of items of captions, which is 3, found 4. Run it again with --set connect.batchSize=3 or less, or with more overlap items.",
     );
     expect(attempt).toThrow(expect.objectContaining({ code: 2, reason: "IMPOSSIBLE_VALUE", path: "connect.batchSize" }) as Error);
   });

@@ -8,6 +8,7 @@ import { EXIT } from "../errors.js";
 import { REPEATABLE } from "./commands/command.js";
 import { COMMANDS } from "./commands/index.js";
 import { fail } from "./failure.js";
+import { explainRefusal } from "./refusal.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 const argv = hideBin(process.argv);
@@ -25,15 +26,29 @@ const parser = yargs(argv)
   .strictCommands()
   .check(eachOptionHasOneValue, true)
   .demandCommand(1, "Name a command.")
-  .recommendCommands()
   .parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
   .wrap(Math.min(100, process.stdout.columns || 100))
   .exitProcess(false)
   .fail((message: string | null, error: Error | undefined) => {
     if (error !== undefined && message === null) throw error;
-    throw new UsageError(message ?? error?.message ?? "the command line is wrong");
+    throw new UsageError(explainRefusal({ message: message ?? error?.message ?? "the command line is wrong", argv, ...known() }));
   });
 for (const command of COMMANDS) parser.command(command);
+
+/** What the parser knows where it stands: it is one object for all commands. Its types leave this out. */
+function known(): { readonly commands: readonly string[]; readonly subcommands: readonly string[]; readonly options: readonly string[] } {
+  const inner = parser as unknown as {
+    getOptions(): { readonly key: Readonly<Record<string, unknown>>; readonly alias: Readonly<Record<string, readonly string[]>> };
+    getInternalMethods(): { getContext(): { readonly commands: readonly string[] }; getCommandInstance(): { getCommands(): readonly string[] } };
+  };
+  const { key, alias } = inner.getOptions();
+  const methods = inner.getInternalMethods();
+  return {
+    commands: [...methods.getContext().commands],
+    subcommands: methods.getCommandInstance().getCommands().filter((name) => !name.startsWith("$")),
+    options: [...Object.keys(key), ...Object.values(alias).flat()],
+  };
+}
 
 /** An option must say something, and one thing: an empty path would be the folder that one is in. */
 function eachOptionHasOneValue(options: Record<string, unknown>): true {
@@ -62,7 +77,7 @@ try {
 } catch (error) {
   if (error instanceof UsageError) {
     const { usageError } = await import("../errors.js");
-    fail(usageError(`${error.message.trim().replace(/(?<![.?!])$/, ".")} See: cmcr --help`, { reason: "BAD_COMMAND_LINE" }), json);
+    fail(usageError(error.message, { reason: "BAD_COMMAND_LINE" }), json);
   } else fail(error, json);
 }
 process.exitCode ??= EXIT.success;

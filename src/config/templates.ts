@@ -5,13 +5,18 @@ import { suggestion } from "./nearest.js";
 
 /** Each template is an experiment that comes with cmcr, comments and all. */
 const FILES = {
-  precomputed: "own-embeddings.yaml",
-  files: "own-files.yaml",
-  quickstart: "quickstart.yaml",
+  precomputed: { file: "own-embeddings.yaml", start: "your own embeddings" },
+  files: { file: "own-files.yaml", start: "your own files" },
+  quickstart: { file: "quickstart.yaml", start: "the built-in world" },
 } as const;
 
 /** What `cmcr init --template` takes; the first is the default. */
 export const TEMPLATE_NAMES: readonly string[] = Object.keys(FILES);
+
+/** What one starts from by each template, for a help text. */
+export const TEMPLATE_HELP = Object.entries(FILES)
+  .map(([name, { start }]) => `${name} (${start})`)
+  .join(", ");
 
 /**
  * A commented experiment file to start from.
@@ -21,7 +26,7 @@ export function initTemplate(name = "precomputed"): string {
   if (!isTemplate(name)) {
     throw usageError(`there is no template named "${name}". ${suggestion(name, TEMPLATE_NAMES)}`, { reason: "UNKNOWN_NAME", path: "--template" });
   }
-  return readFileSync(new URL(`../../experiments/${FILES[name]}`, import.meta.url), "utf8");
+  return readFileSync(new URL(`../../experiments/${FILES[name].file}`, import.meta.url), "utf8");
 }
 
 function isTemplate(name: string): name is keyof typeof FILES {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 
+import { TEMPLATE_NAMES } from "../../src/config/templates.js";
 import { writeNpy } from "../../src/data/npy.js";
 import { cmcr, expectRefusal, jsonLines, runNames, start, succeed, Workplace } from "./support/cli.js";
 import { isRunning } from "./support/processes.js";
@@ -44,6 +45,11 @@ describe("schema and init", () => {
     const schema = JSON.parse((await succeed(["schema"])).stdout) as { properties: Record<string, unknown>; required: string[] };
     expect(schema).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema", type: "object", additionalProperties: false });
     expect(Object.keys(schema.properties)).toEqual(["version", "name", "seed", "worker", "spaces", "data", "connect", "evaluate"]);
+  });
+
+  it("name every template in the help", async () => {
+    const { stdout } = await succeed(["init", "--help"]);
+    for (const name of TEMPLATE_NAMES) expect(stdout).toContain(`${name} (`);
   });
 
   it("write files that are right as they are: the quickstart is valid, the other lacks only its data", async () => {

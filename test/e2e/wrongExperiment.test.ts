@@ -100,7 +100,7 @@ describe("the command line", () => {
     ["no command", [], "Name a command."],
     ["an unknown command", ["frobnicate"], "Unknown command: frobnicate"],
     ["a mistyped command", ["rnu", "tiny.yaml"], "Did you mean run?"],
-    ["an unknown option", ["run", "tiny.yaml", "--epochs", "3"], "Unknown argument: epochs"],
+    ["an unknown option", ["run", "tiny.yaml", "--epochs", "3"], "Unknown option: --epochs"],
     ["one argument too many", ["run", "tiny.yaml", "tiny.yaml"], "tiny.yaml"],
     ["no experiment", ["run"], "name an experiment file. One to start from: cmcr init"],
     ["no experiment to validate", ["validate"], "Not enough non-option arguments"],
@@ -116,6 +116,10 @@ describe("the command line", () => {
     ["--resume beside an experiment", ["run", "tiny.yaml", "--resume", "runs/tiny"], "--resume goes on with a run as it was begun"],
     ["--resume of no run", ["run", "--resume", "emb"], "emb is not a run: it has no state.json"],
     ["--resume of nothing", ["run", "--resume", "nowhere"], "nowhere is not a run"],
+    ["a misspelt option", ["encode", "--encodr", "builtin"], "Unknown option: --encodr. Did you mean --encoder? See: cmcr encode --help"],
+    ["a misspelt option of an action", ["data", "inspect", ".", "--limt", "3"], "Unknown option: --limt. Did you mean --limit? See: cmcr data inspect --help"],
+    ["a provider's setting as an option", ["encode", "--encoder", "open-clip", "--pretrained", "openai"], "--option pretrained=openai"],
+    ["a misspelt command", ["encod"], "Unknown command: encod. Did you mean encode? See: cmcr --help"],
     ["an unknown template", ["init", "--template", "quickstat"], 'Did you mean "quickstart"?'],
     ["a file that is there already", ["init", "--out", "tiny.yaml"], "tiny.yaml is there already, and is left as it is"],
     ["an unknown action", ["worker", "fly"], '"install", "start", "info"'],
@@ -130,7 +134,7 @@ describe("the command line", () => {
   it("is answered in JSON where that is asked for", async () => {
     const { exitCode, stdout, stderr } = await cmcr(["run", "tiny.yaml", "--bogus", "--json"], options);
     expect([exitCode, stderr]).toEqual([2, ""]);
-    expect(jsonLines(stdout)).toEqual([{ event: "error", code: 2, reason: "BAD_COMMAND_LINE", message: "Unknown argument: bogus. See: cmcr --help" }]);
+    expect(jsonLines(stdout)).toEqual([{ event: "error", code: 2, reason: "BAD_COMMAND_LINE", message: "Unknown option: --bogus. See: cmcr run --help" }]);
   });
 });
 

@@ -53,7 +53,7 @@ export const data: CommandModule = {
   describe: "Look at data, and write embeddings for others",
   builder: (yargs) => {
     for (const action of ACTIONS) yargs.command(action);
-    return yargs.demandCommand(1, "Name an action: cmcr data --help");
+    return yargs.demandCommand(1, "Name an action.");
   },
   handler: () => undefined,
 };

@@ -1,3 +1,4 @@
+import { TEMPLATE_HELP } from "../../config/templates.js";
 import { command } from "./command.js";
 
 export const init = command({
@@ -5,7 +6,7 @@ export const init = command({
   describe: "Write a commented experiment file to start from",
   builder: (yargs) =>
     yargs
-      .option("template", { type: "string", requiresArg: true, default: "precomputed", describe: "precomputed (your own embeddings) or quickstart (the built-in world)" })
+      .option("template", { type: "string", requiresArg: true, default: "precomputed", describe: TEMPLATE_HELP })
       .option("out", { type: "string", describe: "File to write; standard output unless given" }),
   handler: async (argv) => {
     const { initTemplate } = await import("../../config/templates.js");

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 
-import type { Modality } from "../../config/compiled.js";
+import { MODALITIES, type Modality } from "../../config/compiled.js";
 import type { CompiledSource, TableFormat } from "../../config/compiledSource.js";
 import { splitPattern } from "../../config/sources/patterns.js";
 import { sources, sourceSchema } from "../../config/sources/registry.js";
@@ -9,7 +9,7 @@ import { dataError, usageError } from "../../errors.js";
 import { linesOf } from "../tables/lines.js";
 import { openTable } from "../tables/table.js";
 import { unreadableFile } from "../tables/textStream.js";
-import { endingOf } from "./mediaKinds.js";
+import { endingOf, endingsOf } from "./mediaKinds.js";
 import { fileColumn, TABLES, textColumns } from "./usualColumns.js";
 import { filesBelow } from "./walk.js";
 
@@ -34,6 +34,7 @@ export async function guessSourceFields(path: string, modality: Modality): Promi
   const table = TABLES[ending];
   if (table !== undefined) return (await knownDataset(path, ending)) ?? guessTable(path, table, modality);
   if (ending === ".json") return guessJson(path, modality);
+  if (ending !== ".txt" && MODALITIES.some((one) => endingsOf(one).includes(ending))) throw singleFile(path, modality);
   const known = await knownDataset(path, ending);
   if (known !== null) return known;
   if (modality === "text") return { type: "lines", path };
@@ -117,6 +118,11 @@ async function guessJson(path: string, modality: Modality, { onlyTable = false }
   const columns = data ?? (await has(null));
   if (columns === null) throw cannotTell(path, "it has no list of objects under images, sentences or data, nor is it one");
   return { type: "json", path, ...(data === null ? {} : { list: "data" }), ...columnFields(path, columns, modality) };
+}
+
+/** One file of a kind that is an item itself, where a list or a folder of such is asked for. */
+function singleFile(path: string, modality: Modality): Error {
+  return usageError(`${path} is a single file, not a folder or a list of ${modality} items. Give the folder that it lies in, or a pattern such as ${join(dirname(path), `*${extname(path)}`)}.`, { reason: "UNKNOWN_SOURCE", path });
 }
 
 function cannotTell(path: string, why: string): Error {

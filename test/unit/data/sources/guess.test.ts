@@ -16,6 +16,7 @@ const FILES = {
   "photos/a.png": "",
   "photos/b.jpg": "",
   "photos/c.wav": "",
+  "more/bytes.jpg": Buffer.of(0xff, 0xd8, 0xff, 0xe0),
   "tars/0.tar": tar({ name: "a.jpg" }, { name: "a.txt" }, { name: "b.jpg" }, { name: "b.txt" }),
   "texts.tar": tar({ name: "a.txt" }, { name: "b.json" }),
   "sounds.tar": tar({ name: "a.flac" }, { name: "a.json" }),
@@ -107,7 +108,13 @@ describe("a path alone", () => {
   });
 
   it("that is a single photo is no list of photos", async () => {
-    expect(await failureOf(guessSourceFields(join(place(), "photos/a.png"), "image"))).toMatchObject({ code: 2, reason: "UNKNOWN_SOURCE" });
+    const photo = join(place(), "photos/a.png");
+    const error = await failureOf(guessSourceFields(photo, "image"));
+    expect(error).toMatchObject({ code: 2, reason: "UNKNOWN_SOURCE" });
+    expect(error.message).toBe(`${photo} is a single file, not a folder or a list of image items. Give the folder that it lies in, or a pattern such as ${photo.replace("a.png", "*.png")}.`);
+    // Its bytes are no text, and nobody takes it for a list.
+    expect((await failureOf(guessSourceFields(join(place(), "more/bytes.jpg"), "image"))).message).toContain("is a single file");
+    expect((await failureOf(guessSourceFields(join(place(), "photos/c.wav"), "text"))).message).toContain("is a single file");
   });
 
   it("with a type that needs more says what", () => {

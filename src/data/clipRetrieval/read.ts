@@ -9,6 +9,9 @@ import { readParquetFooter } from "../tables/parquet.js";
 import { METADATA, PARTS } from "./layout.js";
 import { copyElements } from "./copyElements.js";
 
+/** What `cmcr encode` calls the embeddings in a folder of its own layout. */
+const STORED = "embeddings.npy";
+
 /** The embeddings of one modality in a folder of clip-retrieval. */
 export interface ClipRetrievalParts {
   /** In the order in which clip-retrieval's own consumers take them: that of their names. */
@@ -23,6 +26,9 @@ export interface ClipRetrievalParts {
  * fit together, or have another number of rows than their metadata.
  */
 export async function readClipRetrieval(path: string, modality: Modality): Promise<ClipRetrievalParts> {
+  if ((await readdir(path)).includes(STORED)) {
+    throw bad(path, `expected a file of embeddings or a folder of clip-retrieval, found a folder of cmcr encode. Give ${join(path, STORED)}`);
+  }
   const name = PARTS[modality];
   if (name === null) throw bad(path, `clip-retrieval has no embeddings of the modality ${modality}`);
   const inside = basename(await realpath(path)) === name ? path : join(path, name);

@@ -178,6 +178,14 @@ describe("a folder of clip-retrieval", () => {
     expect(error.message).toMatch(message);
   });
 
+  it("is told from a folder of cmcr encode, whose file is named", async () => {
+    const folder = temporaryFolder();
+    await writeNpy(join(folder, "embeddings.npy"), Float32Array.of(1, 0), [1, 2]);
+    for (const modality of ["audio", "pointcloud"] as const) {
+      expect((await failureOf(readClipRetrieval(folder, modality))).message).toContain(`found a folder of cmcr encode. Give ${join(folder, "embeddings.npy")}.`);
+    }
+  });
+
   it("has no videos", async () => {
     expect((await failureOf(readClipRetrieval(temporaryFolder(), "video"))).message).toContain("no embeddings of the modality video");
   });

@@ -1,9 +1,9 @@
 import { workerSchema } from "../config/worker.js";
 import { type CmcrError, usageError } from "../errors.js";
 
-/** A complaint about a command's option: exit 2. `message` has neither the option's name nor a full stop. */
+/** A complaint about a command's option: exit 2. `message` is without the option's name, and gets a full stop where it does not end in a mark. */
 export function badArgument(option: string, message: string): CmcrError {
-  return usageError(`--${option}: ${message}.`, { reason: "BAD_COMMAND_LINE", path: `--${option}` });
+  return usageError(`--${option}: ${message.replace(/(?<![.?!])$/, ".")}`, { reason: "BAD_COMMAND_LINE", path: `--${option}` });
 }
 
 /** A whole number from 1 on, as typed. Exit 2 for anything else. */

@@ -78,5 +78,5 @@ export function listingReports(report: Reporter, name: string, unit: string): Pi
 function oddityText({ count, reasons, first }: ManifestHeader["oddities"]): string {
   const kinds = Object.entries(reasons).map(([reason, times]) => `${times} x ${reason}`);
   const [example] = first;
-  return `${count} odd thing${count === 1 ? "" : "s"} in its source (${kinds.join(", ")})${example === undefined ? "" : `; the first: ${example.place}: ${example.message}`}`;
+  return `${count} odd thing${count === 1 ? "" : "s"} in its source (${kinds.join(", ")})${example === undefined ? "" : `; the first: ${example.message}`}`;
 }

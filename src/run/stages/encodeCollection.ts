@@ -1,5 +1,5 @@
 import type { EncoderSpec } from "../../bridge/types.js";
-import type { CompiledCollection, CompiledEncoder } from "../../config/compiled.js";
+import type { CompiledCollection, CompiledEncoder, Modality } from "../../config/compiled.js";
 import { usageError } from "../../errors.js";
 import { PartialOutput } from "../../store/partial.js";
 import { entryKey } from "../../store/pendingFolder.js";
@@ -19,7 +19,7 @@ export async function encodeCollection(context: RunContext, collection: Compiled
   const spec = encoderSpec(space);
   const encoder = await worker.encoders.describe(spec);
   if (!encoder.modalities.includes(modality)) {
-    throw usageError(`the space ${space.name} embeds ${encoder.modalities.join(" and ")}; ${name} is ${modality}.`, {
+    throw usageError(`the space ${space.name} embeds ${encoder.modalities.join(" and ")}; ${name} is ${modality}.${towersHint(space, modality)}`, {
       reason: "IMPOSSIBLE_VALUE",
       path: `spaces.${space.name}`,
     });
@@ -89,4 +89,10 @@ async function entryOf(context: RunContext, job: EncodeJob, inputs: ReturnType<t
       return encodeItems(job, partial, pending, meter);
     },
   });
+}
+
+/** ULIP-2's own checkpoints leave out the towers that they were trained beside. */
+function towersHint({ provider, name }: CompiledEncoder, modality: Modality): string {
+  if (provider !== "ulip" || (modality !== "image" && modality !== "text")) return "";
+  return ` For ULIP-2's ${modality} tower give spaces.${name}.openClipCheckpoint, open_clip's weights of ViT-bigG-14.`;
 }

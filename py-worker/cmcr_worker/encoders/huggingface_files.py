@@ -206,8 +206,19 @@ def load_model(
     return network
 
 
-def check_weights(origin: str, missing: Iterable[str], surplus: Iterable[str], shapes: Iterable[str]) -> None:
-    """Raises SHAPE_MISMATCH, with their names, where weights are missing, too many or of another shape."""
+def check_weights(
+    origin: str,
+    missing: Iterable[str],
+    surplus: Iterable[str],
+    shapes: Iterable[str],
+    *,
+    wanted: str = "its configuration",
+    remedy: str = "Take configuration and weights from one and the same model.",
+) -> None:
+    """Raises SHAPE_MISMATCH, with their names, where weights are missing, too many or of another shape.
+
+    `wanted` is what tells which weights there must be.
+    """
     complaints = [
         f"{what}: {', '.join(sorted(names)[:_NAMED_AT_MOST])}"
         + (f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else "")
@@ -221,9 +232,9 @@ def check_weights(origin: str, missing: Iterable[str], surplus: Iterable[str], s
     if complaints:
         raise WorkerError(
             Reason.SHAPE_MISMATCH,
-            f"the weights of {origin} are not those of its configuration; {'; '.join(complaints)}",
+            f"the weights of {origin} are not those of {wanted}; {'; '.join(complaints)}",
             subject=origin,
-            remedy="Take configuration and weights from one and the same model.",
+            remedy=remedy,
         )
 
 

@@ -168,6 +168,6 @@ def _network(found: _Checkpoint) -> Any:
     with torch.device("meta"):
         needed = ClapModel(config).state_dict()
     state = read_checkpoint(found.path).state
-    weights = converted(state, needed, found.layout)
+    weights = converted(state, needed, found.layout, str(found.path))
     check_constants(state, found.layout, found.sound.mel, str(found.path))
     return ClapModel.from_pretrained(None, config=config, state_dict=weights, dtype=torch.float32)

@@ -47,11 +47,12 @@ def original_name(name: str) -> tuple[str, int | None]:
 
 
 def converted(
-    state: Mapping[str, Tensor], needed: Mapping[str, Tensor], layout: ClapLayout
+    state: Mapping[str, Tensor], needed: Mapping[str, Tensor], layout: ClapLayout, origin: str
 ) -> dict[str, Tensor]:
     """The weights of an original checkpoint as `needed` names them, in its shapes.
 
-    `needed` is the state of transformers' ClapModel, which may be on the meta device.
+    `needed` is the state of transformers' ClapModel, which may be on the meta device; `origin` is what
+    messages call the checkpoint.
 
     Raises:
         WorkerError: SHAPE_MISMATCH with the names, the original's, of weights that are missing, that the
@@ -83,7 +84,14 @@ def converted(
             missing.update([name] if required else [])
         elif shape is not None and tuple(state[name].shape) != shape:
             shapes.append(f"{name} {tuple(state[name].shape)} for {shape}")
-    check_weights("the checkpoint", missing, state.keys() - known, set(shapes))
+    check_weights(
+        origin,
+        missing,
+        state.keys() - known,
+        set(shapes),
+        wanted=f"a CLAP of LAION, {layout.name}",
+        remedy="Download the checkpoint again, and compare its checksum.",
+    )
     return taken
 
 

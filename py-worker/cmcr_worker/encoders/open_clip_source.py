@@ -79,6 +79,14 @@ def open_clip_source(
         found = _folder(model_folder(PROVIDER, model.removeprefix(HUB_PREFIX), None, revision, patterns))
     elif checkpoint is not None and checkpoint.is_dir() and (checkpoint / CONFIG).is_file():
         found = _folder(ModelFolder(checkpoint, str(checkpoint)))
+    elif checkpoint is not None and checkpoint.is_dir() and not model:
+        raise WorkerError(
+            Reason.CHECKPOINT_MISSING,
+            f"the folder {checkpoint} has no {CONFIG}",
+            subject=str(checkpoint),
+            remedy="Give the folder that open_clip's save_for_hf writes, or beside it model: the weights' "
+            "architecture, such as ViT-B-32.",
+        )
     elif checkpoint is not None:
         found = _file(model, checkpoint)
     else:

@@ -133,7 +133,8 @@ def _load(path: Path, mapped: bool) -> object:
         raise _corrupt(path, f"declares more than can be held ({type(error).__name__})") from error
     except Exception as error:
         # A damaged pickle raises almost anything: KeyError, IndexError, UnicodeDecodeError, EOFError.
-        raise _corrupt(path, f"cannot be read as a checkpoint ({_first_line(error)})") from error
+        # What it says of itself, such as "pop from empty list", helps nobody.
+        raise _corrupt(path, "is no checkpoint of PyTorch, or a damaged one") from error
 
 
 def _refused(path: Path, message: str) -> WorkerError:

@@ -78,7 +78,7 @@ def test_layouts_are_the_originals_and_convert_without_a_rest(size: str, fusion:
     config = ClapConfig(**layout.config())
     with torch.device("meta"):
         needed = ClapModel(config).state_dict()
-    assert converted(state, needed, layout).keys() == needed.keys()
+    assert converted(state, needed, layout, "x.pt").keys() == needed.keys()
 
 
 @pytest.mark.parametrize("fusion", FUSION, ids=NAMES)
@@ -170,7 +170,7 @@ def test_a_checkpoint_without_prefix_and_without_positions_is_the_same(
 )
 def test_a_missing_weight_names_itself(tmp_path: Path, fusion: bool, name: str) -> None:
     path = write_original(tmp_path / "x.pt", Original(fusion), **{name: None})
-    refused(Reason.SHAPE_MISMATCH, lambda: load_file(path), f"missing: {name}")
+    refused(Reason.SHAPE_MISMATCH, lambda: load_file(path), f"missing: {name}", str(path), "CLAP of LAION")
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,7 @@ class TestSources:
             ("ViT-B-32", None, {"pretrained": "open"}, Reason.UNKNOWN_NAME, "openai"),
             ("ViT-H-14-quickgelu", None, {"pretrained": "laion2b_s32b_b79k"}, Reason.UNKNOWN_NAME, "dfn5b"),
             ("ViT-B-32", "none.pt", {}, Reason.CHECKPOINT_MISSING, "none.pt"),
+            ("", ".", {}, Reason.CHECKPOINT_MISSING, "has no open_clip_config.json"),
             ("ViT-B-32", "none.pt", {"pretrained": "openai"}, Reason.CONFIG_INVALID, "two sources"),
             ("hf-hub:a/b", "none.pt", {}, Reason.CONFIG_INVALID, "weights of its own"),
             ("local-dir:/etc", None, {}, Reason.CONFIG_INVALID, "checkpoint"),

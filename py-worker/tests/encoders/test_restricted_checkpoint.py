@@ -288,6 +288,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"not a checkpoint at all", "checkpoint"),
+        (b"a dog barks\na cat\n", "is no checkpoint of PyTorch, or a damaged one"),
         (b"PK\x03\x04 and then nothing", "damaged zip"),
     ],
 )

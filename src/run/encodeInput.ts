@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 import { InterruptedError, WorkerLostError } from "../bridge/errors.js";
+import type { DecodeLimits } from "../bridge/types.js";
 import type { Worker } from "../bridge/worker.js";
 import { type CompiledSource, type CompiledUnreadable, encoderPaths, MODALITIES, type Modality } from "../config/compiled.js";
 import { DEFAULT_UNREADABLE_LIMIT } from "../config/collection.js";
@@ -11,22 +12,23 @@ import { PARTS } from "../data/clipRetrieval/layout.js";
 import type { ItemList } from "../data/itemList.js";
 import { listItems } from "../data/listItems.js";
 import { compileFields, fieldsOfType, guessSource } from "../data/sources/guess.js";
-import { dataError, usageError } from "../errors.js";
-import { writeFileWhole } from "../store/files.js";
-import { PartialOutput, type SkippedItem } from "../store/partial.js";
+import { usageError } from "../errors.js";
+import { PartialOutput } from "../store/partial.js";
 import { entryKey, PendingFolder } from "../store/pendingFolder.js";
 import { badArgument, countArgument, deviceArgument } from "./arguments.js";
 import { type Format, FORMATS, writeItemsAsClipRetrieval } from "./clipRetrievalOutput.js";
 import { EMBEDDINGS } from "./context.js";
+import { madeBefore, refuseOther } from "./encodedBefore.js";
 import { SKIPPED } from "./encodedFiles.js";
 import { encoderFromArguments } from "./encoderArguments.js";
 import { type EncodeJob, encodeInputs, encodeItems } from "./encodeItems.js";
 import { StaleItemsError } from "./encodeShards.js";
 import { ProgressMeter, type Reporter } from "./events.js";
 import { listingReports } from "./itemLists.js";
-import { refuseExisting } from "./newFile.js";
+import { experimentCollection, isExperiment } from "./inspectSource.js";
 import { encoderSpec } from "./stages/encodeCollection.js";
 import { openWorker } from "./workers.js";
+import { WorkFolder } from "./workFolder.js";
 
 /** The arguments of `cmcr encode`, as typed. */
 export interface EncodeRequest {
@@ -73,8 +75,8 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
   const started = performance.now();
   const input = resolve(request.input);
   const out = resolve(request.out);
-  await refuseExisting("out", out);
-  const source = await sourceOf(input, modality, request.type);
+  await refuseOther(out, format, { provider: encoder.provider, model: encoder.model, modality, batchSize: encoder.batchSize });
+  const { source, limits } = await sourceOf(input, modality, request.type);
   const work = new WorkFolder(out);
   await work.make();
   let worker: Worker | undefined;
@@ -92,7 +94,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
     worker = await openWorker({ settings: { device, threads, decoders: request.decoders === undefined ? null : countArgument("decoders", request.decoders), address: null }, roots, signal });
     const { info } = worker;
     report({ event: "worker", device: info.device, deviceName: info.deviceName, torchVersion: info.torchVersion, threads: info.threads, pid: info.pid });
-    const rules = { policy, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, format, name: basename(input) };
+    const rules = { policy, limits, batchSize: encoder.batchSize, spec: encoderSpec(encoder), modality, format, name: basename(input) };
     for (;;) {
       try {
         await encodeInto(out, work, { worker, items, rules, signal, report });
@@ -119,7 +121,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
 interface Encoding extends Surroundings {
   readonly worker: Worker;
   readonly items: ItemList;
-  readonly rules: Pick<EncodeJob, "policy" | "batchSize" | "spec" | "modality"> & { readonly name: string; readonly format: Format };
+  readonly rules: Pick<EncodeJob, "policy" | "limits" | "batchSize" | "spec" | "modality"> & { readonly name: string; readonly format: Format };
 }
 
 async function encodeInto(out: string, work: WorkFolder, { worker, items, rules, signal, report }: Encoding): Promise<void> {
@@ -132,7 +134,6 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
     ...own,
     worker,
     items,
-    limits: null,
     output: name,
     field: own.policy.action === "fail" ? "--unreadable" : "--unreadable-limit",
     list: work.list,
@@ -146,10 +147,22 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
       report({ event: "warning", message: `${out} is being made by process ${pid}; waiting for it` });
     },
   });
+  try {
+    // Whoever was at it until now may have finished; and the same command may be given again.
+    const made = await madeBefore(out, inputs, { format, policy: own.policy, count: items.count });
+    if (made !== null) {
+      if (!(await items.confirm())) throw new StaleItemsError();
+      await partial.release();
+      const { rows, dim } = made.facts;
+      report({ event: "output", stage: "encode", output: `${out} is there already, made from the same inputs: ${JSON.stringify(rows)} ${own.modality}s, ${JSON.stringify(dim)} dimensions`, fromStore: true, seconds: 0 });
+      return;
+    }
+  } catch (error) {
+    await partial.release();
+    throw error;
+  }
   const pending = await PendingFolder.in(work.path);
   try {
-    // Whoever was at it until now may have finished.
-    await refuseExisting("out", out);
     const began = performance.now();
     const { files, facts } = await encodeItems(job, partial, pending, new ProgressMeter(report, "encode", name, `${own.modality}s`));
     signal.throwIfAborted();
@@ -175,50 +188,6 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
   }
 }
 
-/** The folder beside the one that is made: what is finished so far, and the items' manifest. */
-class WorkFolder {
-  readonly path: string;
-  /** Lists the items that cannot be read, where they are too many for a result. */
-  readonly list: string;
-
-  constructor(private readonly out: string) {
-    this.path = join(dirname(out), `.${basename(out)}.partial`);
-    this.list = `${out}.skipped.jsonl`;
-  }
-
-  get manifests(): string {
-    return join(this.path, "manifests");
-  }
-
-  get shards(): string {
-    return join(this.path, "shards");
-  }
-
-  async make(): Promise<void> {
-    try {
-      await mkdir(this.path);
-    } catch (cause) {
-      if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return;
-      throw dataError(`${dirname(this.out)} is not a folder that can be written. Name another place with --out.`, { reason: "UNWRITABLE", path: this.out, cause });
-    }
-  }
-
-  async writeList(skipped: readonly SkippedItem[]): Promise<void> {
-    await writeFileWhole(this.list, skipped.map((item) => `${JSON.stringify(item)}\n`).join(""));
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
-    await rm(this.list, { force: true });
-  }
-
-  /** Removes it when no shard is finished: the next attempt would find nothing in it. */
-  async removeUnlessWorth(): Promise<void> {
-    const shards = await readdir(this.shards).catch(() => []);
-    if (shards.length === 0) await rm(this.path, { recursive: true, force: true });
-  }
-}
-
 function policyOf({ unreadable, unreadableLimit }: EncodeRequest): CompiledUnreadable {
   if (unreadable !== "skip" && unreadable !== "fail") throw badArgument("unreadable", `expected skip or fail; found "${unreadable}"`);
   if (unreadableLimit === undefined) return { action: unreadable, limit: DEFAULT_UNREADABLE_LIMIT };
@@ -233,7 +202,29 @@ function neverGenerated(): Promise<never> {
   return Promise.reject(new Error("an input is never generated"));
 }
 
-async function sourceOf(path: string, modality: Modality, type: string | undefined): Promise<CompiledSource> {
+interface Input {
+  readonly source: CompiledSource;
+  /** A collection's own; null where the input is a path. */
+  readonly limits: DecodeLimits | null;
+}
+
+async function sourceOf(path: string, modality: Modality, type: string | undefined): Promise<Input> {
+  const hash = path.lastIndexOf("#");
+  if (hash > 0 && isExperiment(path.slice(0, hash))) return ofCollection(path.slice(0, hash), path.slice(hash + 1), modality, type);
+  return { source: await sourceOfPath(path, modality, type), limits: null };
+}
+
+async function ofCollection(file: string, name: string, modality: Modality, type: string | undefined): Promise<Input> {
+  if (type !== undefined) throw badArgument("type", "an experiment file says that itself; leave it out");
+  const collection = await experimentCollection(file, name, "input");
+  if (collection.source.type === "builtin") {
+    throw usageError(`data.${name} is generated by cmcr itself (${collection.source.generator}, ${collection.source.split}): there is nothing to read.`, { reason: "IMPOSSIBLE_VALUE", path: `data.${name}` });
+  }
+  if (collection.modality !== modality) throw badArgument("modality", `${name} of ${file} is ${collection.modality}; found "${modality}"`);
+  return { source: collection.source, limits: collection.limits };
+}
+
+async function sourceOfPath(path: string, modality: Modality, type: string | undefined): Promise<CompiledSource> {
   if (type === undefined) return guessSource(path, modality);
   if (!sources.names.includes(type)) throw badArgument("type", `expected one of ${sources.names.join(", ")}; found "${type}"`);
   return compileFields(await fieldsOfType(type, path, modality));

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 
 import { loadExperiment } from "../config/load.js";
-import { MODALITIES, type CompiledSource, type Modality } from "../config/compiled.js";
+import { MODALITIES, type CompiledCollection, type CompiledSource, type Modality } from "../config/compiled.js";
 import { suggestion } from "../config/nearest.js";
 import { sources } from "../config/sources/registry.js";
 import { compileFields, fieldsOfType, guessSourceFields } from "../data/sources/guess.js";
@@ -60,14 +60,21 @@ async function sourceOf({ source, data, modality, type }: InspectRequest): Promi
   if (file === null) return ofPath(source, wanted, type, data);
   const name = file === source ? data : source.slice(hash + 1);
   if (wanted !== undefined || type !== undefined) throw badArgument(wanted === undefined ? "type" : "modality", "an experiment file says that itself; leave it out");
+  const collection = await experimentCollection(file, name, "data");
+  const own = collection.source.type === "table" ? collection.source.origin : collection.source.type;
+  return { source: collection.source, modality: collection.modality, type: own, place: `data.${collection.name}.source` };
+}
+
+/** A collection of an experiment file, which has a source. Exit 2 where it is not there; `option` is the one that should have named it. */
+export async function experimentCollection(file: string, name: string | undefined, option: string): Promise<CompiledCollection & { readonly source: CompiledSource }> {
   const { experiment } = await loadExperiment(file, { checkFiles: false });
   const names = Object.keys(experiment.data);
-  if (name === undefined || name === "") throw badArgument("data", `name the collection of ${file}: ${names.join(", ")}`);
+  if (name === undefined || name === "") throw badArgument(option, `name the collection of ${file}: ${names.join(", ")}`);
   const collection = Object.hasOwn(experiment.data, name) ? experiment.data[name] : undefined;
   if (collection === undefined) throw usageError(`${file} has no collection "${name}". ${suggestion(name, names)}`, { reason: "UNKNOWN_NAME", path: `data.${name}` });
-  if (collection.source === null) throw usageError(`data.${name} has no source: its embeddings are given.`, { reason: "IMPOSSIBLE_VALUE", path: `data.${name}.source` });
-  const own = collection.source.type === "table" ? collection.source.origin : collection.source.type;
-  return { source: collection.source, modality: collection.modality, type: own, place: `data.${name}.source` };
+  const { source } = collection;
+  if (source === null) throw usageError(`data.${name} has no source: its embeddings are given.`, { reason: "IMPOSSIBLE_VALUE", path: `data.${name}.source` });
+  return { ...collection, source };
 }
 
 async function ofPath(written: string, wanted: Modality | undefined, type: string | undefined, data: string | undefined): Promise<Named> {
@@ -84,7 +91,8 @@ async function ofPath(written: string, wanted: Modality | undefined, type: strin
   return { source, modality, type: fields.type, place: written };
 }
 
-function isExperiment(path: string): boolean {
+/** Whether a path is that of an experiment file, by its ending. */
+export function isExperiment(path: string): boolean {
   return /\.ya?ml$/.test(path);
 }
 

@@ -102,7 +102,7 @@ export async function encodeItems(
       await pending.forget(EMBEDDINGS);
     }
   } catch (error) {
-    if (error instanceof CmcrError && ["UNREADABLE_ITEMS", NON_FINITE].includes(error.reason)) await job.writeList(skipped.all);
+    if (error instanceof CmcrError && ["UNREADABLE_ITEMS", NON_FINITE].includes(error.reason) && skipped.all.length > 0) await job.writeList(skipped.all);
     throw error;
   }
   const all = partial.records.flatMap((record) => record.skipped);

@@ -62,6 +62,11 @@ function finished(out: string): ReadonlyMap<string, number> {
   return new Map(names.map((name) => [name, statSync(join(shards, key, name)).mtimeMs]));
 }
 
+/** How many items shards have, by their names: FROM-TO. */
+function itemsOf(shards: ReadonlyMap<string, number>): number {
+  return [...shards.keys()].reduce((sum, name) => sum + Number(name.slice(11, 21)) - Number(name.slice(0, 10)), 0);
+}
+
 describe("an encoding that is broken off", () => {
   it("goes on from its finished shards, whoever was killed, to the same bytes as one that was not", async () => {
     await succeed(encode("whole"), { env });
@@ -81,8 +86,8 @@ describe("an encoding that is broken off", () => {
         expect(jsonLines(stdout).at(-1)).toMatchObject({ event: "error", reason: "WORKER_LOST", message: expect.stringContaining("Give the same command again to go on.") as string });
       }
       const shards = finished("killed");
-      const items = [...shards.keys()].reduce((sum, name) => sum + Number(name.slice(11, 21)) - Number(name.slice(0, 10)), 0);
-      expect(first, who).toBe([...before.keys()].reduce((sum, name) => sum + Number(name.slice(11, 21)) - Number(name.slice(0, 10)), 0));
+      const items = itemsOf(shards);
+      expect(first, who).toBe(itemsOf(before));
       // No more than one whole shard of those that were begun is lost.
       expect(last - items, who).toBeLessThan(2 * 8192);
       for (const [name, time] of before) expect(shards.get(name), who).toBe(time);
@@ -104,7 +109,7 @@ describe("an encoding that is broken off", () => {
     expect(exitCode).toBe(130);
     expect(jsonLines(stdout).at(-1)).toMatchObject({ event: "error", code: 130, reason: "INTERRUPTED", message: "interrupted; give the same command again to go on" });
     expect(existsSync(place.file("interrupted"))).toBe(false);
-    const items = [...finished("interrupted").keys()].length * 8192;
+    const items = itemsOf(finished("interrupted"));
     expect(items).toBeGreaterThan(0);
     const { stdout: again } = await succeed([...encode("interrupted"), "--json"], { env });
     const progress = jsonLines(again).find(({ event, total }) => event === "progress" && total !== null);

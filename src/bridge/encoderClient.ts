@@ -29,6 +29,7 @@ import {
   type ItemBatch as WireBatch,
   type MediaPart as WirePart,
   Modality as WireModality,
+  PatchEmbedding,
 } from "./gen/cmcr/v1/encoder.js";
 import type { TensorInfo } from "./gen/cmcr/v1/tensor.js";
 
@@ -79,7 +80,7 @@ export class EncoderClient {
       yield {
         part: {
           $case: "start",
-          value: { encoder: wireSpec(spec), modality: WIRE_MODALITIES[modality], total, destination: destination(target), limits: undefined, reportFailures: false },
+          value: { encoder: wireSpec(spec), modality: WIRE_MODALITIES[modality], total, destination: destination(target), limits: undefined, reportFailures: false, squash: false, patches: PatchEmbedding.PATCH_EMBEDDING_UNSPECIFIED },
         },
       };
       for await (const batch of batches) yield { part: { $case: "batch", value: wireBatch(batch) } };
@@ -116,6 +117,8 @@ export class EncoderClient {
             destination: undefined,
             limits: limits === null ? undefined : wireLimits(limits),
             reportFailures: true,
+            squash: false,
+            patches: PatchEmbedding.PATCH_EMBEDDING_UNSPECIFIED,
           },
         },
       };

@@ -14,10 +14,12 @@ import { compileWorker } from "./worker.js";
  */
 export function compileExperiment(fields: ParsedFields, resolve: ResolvePath): CompiledExperiment {
   const connect = methods.get(fields.connect.method).compile(fields.connect, resolve);
+  const seeds = fields.seeds ?? [fields.seed ?? 0];
   return deepFreeze<CompiledExperiment>({
     version: fields.version,
     name: fields.name,
-    seed: fields.seed,
+    seed: seeds[0] ?? 0,
+    seeds,
     worker: compileWorker(fields.worker),
     spaces: mapEntries(fields.spaces, (space, name) => providers.get(space.provider).compile(space, name, resolve)),
     data: mapEntries(fields.data, (collection, name) => compileCollection(collection, name, resolve)),

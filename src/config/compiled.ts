@@ -173,10 +173,21 @@ export interface CompiledImportSide {
   readonly embeds: readonly Modality[];
 }
 
+/** What of each image is embedded in its place, one row for each region. */
+export type CompiledRegions =
+  /** The same grid of rectangles on every image: for each scale windows of that share of the width and height, so many of them across and down. */
+  | { readonly kind: "crops"; readonly windows: readonly { readonly size: number; readonly steps: number }[]; readonly squash: boolean }
+  /** A .json file with a list of boxes [left, top, right, bottom] for each image, fractions of the frame. */
+  | { readonly kind: "boxes"; readonly path: string; readonly squash: boolean }
+  /** The encoder's own patches; the image is squashed to a square, so that they cover all of it. */
+  | { readonly kind: "patches"; readonly from: "tokens" | "values" };
+
 /** A collection seen through a space. */
 export interface CompiledView {
   readonly data: string;
   readonly space: string;
+  /** Left out: a row for each item. */
+  readonly regions?: CompiledRegions;
 }
 
 export interface CompiledBaseline {
@@ -196,7 +207,8 @@ interface CompiledTaskBase {
   readonly query: CompiledView;
   readonly ks: readonly number[];
   readonly baselines: readonly CompiledBaseline[];
-  readonly bootstrap: { readonly resamples: number };
+  /** The draws' own seed: whatever the seeds of the training are, runs over the same items are paired. */
+  readonly bootstrap: { readonly resamples: number; readonly seed: number };
 }
 
 export interface CompiledRetrieval extends CompiledTaskBase {
@@ -218,7 +230,10 @@ export type CompiledTask = CompiledRetrieval | CompiledClassification;
 export interface CompiledExperiment {
   readonly version: 1;
   readonly name: string;
+  /** The first of the seeds. */
   readonly seed: number;
+  /** The projectors are trained once with each; all that does not depend on a seed is made once. */
+  readonly seeds: readonly number[];
   readonly worker: CompiledWorker;
   readonly spaces: Readonly<Record<string, CompiledSpace>>;
   readonly data: Readonly<Record<string, CompiledCollection>>;

@@ -12,7 +12,13 @@ export const experimentSchema = z
   .strictObject({
     version: z.literal(1).describe("Version of this format."),
     name: runNameField("The run's name, which becomes its folder's."),
-    seed: seedField("Draws the initial weights, the batches and the noise.").default(0),
+    seed: seedField("Draws the initial weights, the batches and the noise. Default 0.").optional(),
+    seeds: z
+      .array(seedField("A seed."))
+      .min(1)
+      .refine((seeds) => new Set(seeds).size === seeds.length, { error: "expected each seed once" })
+      .optional()
+      .describe("In place of seed: the projectors are trained with each, and the metrics are their mean with its standard deviation."),
     worker: workerSchema.prefault({}),
     spaces: z
       .record(nameField("The space's name."), spaceSchema)

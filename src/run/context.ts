@@ -3,6 +3,7 @@ import type { RemoteTensor } from "../bridge/types.js";
 import type { CompiledExperiment } from "../config/compiled.js";
 import { allItems, type KeptItems } from "../data/keptItems.js";
 import { NpyFile } from "../data/npyFile.js";
+import type { RegionLayout } from "../data/regions.js";
 import { dataError } from "../errors.js";
 import type { Json } from "../store/checksums.js";
 import type { PendingFolder } from "../store/pendingFolder.js";
@@ -50,6 +51,8 @@ export interface StoredMatrix {
   readonly entry: StoreEntry;
   /** Which of its collection's items the rows are. */
   readonly kept: KeptItems;
+  /** Null: a row for each kept item. Else the rows are regions of the kept items. */
+  readonly regions: RegionLayout | null;
 }
 
 /** Name of the matrix in its entry. */
@@ -133,13 +136,13 @@ async function make({ store, signal, report }: RunContext, spec: OutputSpec): Pr
 }
 
 /** The matrix of an entry whose facts have its rows and dimension; the rows are all items unless others are given. */
-export function storedMatrix(entry: StoreEntry, kept?: KeptItems): StoredMatrix {
+export function storedMatrix(entry: StoreEntry, kept?: KeptItems, regions: RegionLayout | null = null): StoredMatrix {
   const { rows, dim } = entry.manifest.facts;
   const file = entry.manifest.files[EMBEDDINGS];
   if (typeof rows !== "number" || typeof dim !== "number" || file === undefined) {
     throw dataError(`${entry.folder} does not describe its matrix. Remove it; it is made again.`, { reason: "CORRUPT", path: entry.folder });
   }
-  return { path: entry.path(EMBEDDINGS), sha256: file.sha256, rows, dim, entry, kept: kept ?? allItems(rows) };
+  return { path: entry.path(EMBEDDINGS), sha256: file.sha256, rows, dim, entry, kept: kept ?? allItems(rows), regions };
 }
 
 /** Puts a matrix of the worker into a file: written by the worker itself, or sent over the wire. */

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly report: Reporter;
   /** Make every output again, whatever the store has. */
   readonly fresh: boolean;
+  /** A worker that is already there, and stays when the run ends; it may read the store and all that the experiment names. */
+  readonly worker?: Worker;
 }
 
 /** A finished run. */
@@ -63,7 +65,7 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
   let lists: ItemLists | undefined;
   try {
     const store = await Store.open(storeRoot);
-    worker = await openWorker({
+    worker = options.worker ?? await openWorker({
       settings: experiment.worker,
       roots: [store.root, ...experimentRoots(experiment)],
       signal,
@@ -112,7 +114,7 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
     throw error instanceof WorkerLostError ? new WorkerLostError(`${error.message}\nGo on with: cmcr run --resume ${folder.path}`, error) : error;
   } finally {
     await lists?.close();
-    await worker?.close();
+    if (options.worker === undefined) await worker?.close();
     await folder.log(log);
   }
 }

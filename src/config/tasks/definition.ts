@@ -4,7 +4,7 @@ import { checkBaselines, compileBaseline, baselineSchema, DEFAULT_BASELINES, typ
 import type { CheckContext } from "../checks/context.js";
 import { checkView } from "../checks/references.js";
 import type { CompiledTask, CompiledView } from "../compiled.js";
-import { countField, nameField } from "../fields.js";
+import { countField, nameField, seedField } from "../fields.js";
 import type { ConnectedSpaces } from "../methods/definition.js";
 import type { FieldPath } from "../mistake.js";
 import { suggestion } from "../nearest.js";
@@ -34,6 +34,7 @@ export const taskFields = {
   bootstrap: z
     .strictObject({
       resamples: countField("How often the queries are drawn anew.", 1).default(1000),
+      seed: seedField("Draws them. Runs with the same seed and queries are paired.").default(0),
     })
     .prefault({})
     .describe("The bootstrap behind the 95 % intervals."),
@@ -44,7 +45,7 @@ interface UserTaskFields {
   readonly query: UserView;
   readonly ks?: readonly number[] | undefined;
   readonly baselines?: readonly UserBaseline[] | undefined;
-  readonly bootstrap: { readonly resamples: number };
+  readonly bootstrap: { readonly resamples: number; readonly seed: number };
 }
 
 /** What a task's checks see beside its own fields. */

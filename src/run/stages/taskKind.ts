@@ -1,0 +1,53 @@
+import type { CompiledBaseline, CompiledTask, CompiledView } from "../../config/compiled.js";
+import type { Bootstrapped } from "../../evaluate/bootstrap.js";
+import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import type { Json } from "../../store/checksums.js";
+import type { Method, MethodContext } from "./methods.js";
+
+/**
+ * What a method came to on a task: arrays from which all its metrics follow, such as the
+ * ranks of the relevant items. The store keeps them, so that a baseline is measured once
+ * whatever is trained beside it.
+ */
+export type Outcomes = Readonly<Record<string, Uint32Array | Float64Array>>;
+
+/** A method with its outcomes, as the comparison takes it. */
+export type MeasuredMethod =
+  /** One element for each seed of the training; a baseline has one. */
+  | { readonly kind: "measured"; readonly name: string; readonly seeds: readonly Outcomes[] }
+  /** A baseline that looks at no embedding, such as chance: the comparison works it out from the truth. */
+  | { readonly kind: "prior"; readonly name: string; readonly baseline: CompiledBaseline };
+
+/** A method both ways round: a baseline's map from the query's space, and on demand that from the other side's. */
+export interface MethodPair {
+  readonly there: Method;
+  /** Null where the method is the same both ways round. The caller releases it. */
+  readonly back: (() => Promise<Method>) | null;
+}
+
+/** What a task measured, with the resampled values of the first method: metric name to replicates. */
+export interface Compared {
+  readonly metrics: TaskMetrics;
+  readonly replicates: { readonly results: Readonly<Record<string, Bootstrapped>>; readonly reverse?: Readonly<Record<string, Bootstrapped>> };
+}
+
+/** The context of a truth: read before anything is trained. */
+export type TruthContext = Pick<MethodContext, "run" | "table">;
+
+/** A kind of evaluation. */
+export interface TaskKind<T extends CompiledTask = CompiledTask, Truth = unknown> {
+  /** Raised when its outcomes would be others than before. */
+  readonly version: number;
+  /** The views that it looks at, the query's first. */
+  readonly views: (task: T) => readonly CompiledView[];
+  /** Labels, lists or boxes, held against the items. Exit 3 when they do not fit; called before hours of training, and not after. */
+  readonly truth: (context: TruthContext, task: T) => Promise<Truth>;
+  /** All beside the views and the method that outcomes depend on, such as checksums of the truth: part of their key. */
+  readonly identity: (truth: Truth, task: T) => Json;
+  /** The outcomes of one method. */
+  readonly measure: (context: MethodContext, task: T, truth: Truth, method: MethodPair) => Promise<Outcomes>;
+  /** Metrics of all methods, the projectors first. Pure. */
+  readonly compare: (task: T, truth: Truth, methods: readonly MeasuredMethod[]) => Compared;
+  /** Adds to the metrics what only the context knows, such as examples. */
+  readonly finish?: (context: MethodContext, task: T, truth: Truth, metrics: TaskMetrics, projectors: Method) => Promise<TaskMetrics>;
+}

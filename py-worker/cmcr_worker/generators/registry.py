@@ -7,9 +7,12 @@ from types import MappingProxyType
 
 from cmcr_worker.generators.protocol import Generator
 from cmcr_worker.generators.scenes.generator import ScenesGenerator
+from cmcr_worker.generators.things.generator import ThingsGenerator
 from cmcr_worker.registry import lookup
 
-GENERATORS: Mapping[str, Generator] = MappingProxyType({"scenes": ScenesGenerator()})
+GENERATORS: Mapping[str, Generator] = MappingProxyType(
+    {"scenes": ScenesGenerator(), "things": ThingsGenerator()}
+)
 
 
 def generator(name: str) -> Generator:

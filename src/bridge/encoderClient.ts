@@ -1,6 +1,6 @@
 import { MODALITIES, type Modality } from "../config/compiled.js";
 import { CmcrError, EXIT } from "../errors.js";
-import { converse, DEADLINE_MS, unary } from "./calls.js";
+import { converse, DEADLINE_MS, readAll, unary } from "./calls.js";
 import type { Channel } from "./connection.js";
 import { shortReason } from "./errors.js";
 import { destination, remoteTensor } from "./tensorClient.js";
@@ -19,6 +19,7 @@ import type {
   ShardAnswers,
   ShardedEncoding,
   ShardMessage,
+  UnpackedClouds,
 } from "./types.js";
 import {
   type DecodeLimits as WireLimits,
@@ -164,6 +165,22 @@ export class EncoderClient {
       captions: answer.captions,
       attributes: answer.attributes.map(({ name, values, labels }) => ({ name, values, labels: Uint32Array.from(labels) })),
     };
+  }
+
+  /** Writes each cloud of a file that holds many as a .npy of its own into `folder`, which must be new or empty. */
+  async unpackClouds(request: { readonly path: string; readonly folder: string }, onProgress: OnProgress): Promise<UnpackedClouds> {
+    let last: UnpackedClouds | undefined;
+    await readAll(
+      this.channel.context,
+      "UnpackClouds",
+      (metadata, options) => this.#client.unpackClouds(request, metadata, options),
+      ({ done, total, labels, layout }) => {
+        onProgress(done, total);
+        if (layout !== "") last = { count: total, labels: labels.length === 0 ? null : labels, layout };
+      },
+    );
+    if (last !== undefined) return last;
+    throw new CmcrError("the worker ended UnpackClouds without saying what it wrote", { code: EXIT.worker, reason: "MALFORMED_ANSWER" });
   }
 }
 

@@ -145,6 +145,15 @@ export interface ShardAnswers {
   readonly onNote: (note: string) => void;
 }
 
+/** What was written of a file that holds many clouds: 000000.npy and so on. */
+export interface UnpackedClouds {
+  readonly count: number;
+  /** Of each cloud; null where the file has none. */
+  readonly labels: readonly number[] | null;
+  /** What the file is, such as "modelnet40 cache". */
+  readonly layout: string;
+}
+
 export interface GeneratedDescription {
   /** Items in the split; null where there is no end. */
   readonly available: number | null;

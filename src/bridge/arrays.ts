@@ -12,6 +12,12 @@ export function uint32Of(data: Buffer): Uint32Array {
   return new Uint32Array(aligned(data), 0, data.byteLength / 4);
 }
 
+/** Little-endian float32 values; copied, as those of `uint32Of`. */
+export function float32OfBytes(data: Buffer): Float32Array {
+  if (data.byteLength % 4 !== 0) throw malformed(`${data.byteLength} bytes are not a whole number of float32`);
+  return new Float32Array(aligned(data), 0, data.byteLength / 4);
+}
+
 /** Values of a float32 matrix from the wire, checked against its shape. */
 export function float32Of(tensor: Tensor): Float32Array {
   if (tensor.dtype !== ElementType.ELEMENT_TYPE_FLOAT32) throw malformed(`element type ${tensor.dtype} where float32 was expected`);

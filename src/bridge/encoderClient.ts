@@ -2,6 +2,7 @@ import { MODALITIES, type Modality } from "../config/compiled.js";
 import { CmcrError, EXIT } from "../errors.js";
 import { converse, DEADLINE_MS, readAll, unary } from "./calls.js";
 import type { Channel } from "./connection.js";
+import type { RegionBox } from "../data/regions.js";
 import { shortReason } from "./errors.js";
 import { destination, remoteTensor } from "./tensorClient.js";
 import type {
@@ -14,6 +15,7 @@ import type {
   ItemBatch,
   MediaPart,
   OnProgress,
+  PatchSource,
   RemoteTensor,
   ResultTarget,
   ShardAnswers,
@@ -31,6 +33,7 @@ import {
   type MediaPart as WirePart,
   Modality as WireModality,
   PatchEmbedding,
+  type Regions as WireRegions,
 } from "./gen/cmcr/v1/encoder.js";
 import type { TensorInfo } from "./gen/cmcr/v1/tensor.js";
 
@@ -40,6 +43,11 @@ const WIRE_MODALITIES: Readonly<Record<Modality, WireModality>> = {
   audio: WireModality.MODALITY_AUDIO,
   pointcloud: WireModality.MODALITY_POINTCLOUD,
   video: WireModality.MODALITY_VIDEO,
+};
+
+const WIRE_PATCHES: Readonly<Record<PatchSource, PatchEmbedding>> = {
+  tokens: PatchEmbedding.PATCH_EMBEDDING_TOKENS,
+  values: PatchEmbedding.PATCH_EMBEDDING_VALUES,
 };
 
 /** Frozen encoders, and the generators of the built-in worlds. */
@@ -65,6 +73,8 @@ export class EncoderClient {
       revision: answer.revision,
       computeDtype: answer.computeDtype,
       preprocessing: answer.preprocessingJson,
+      patchGrid: answer.patchGrid === undefined ? null : { rows: answer.patchGrid.rows, columns: answer.patchGrid.columns },
+      patchesMissing: answer.patchesMissing,
     };
   }
 
@@ -104,7 +114,7 @@ export class EncoderClient {
    * Embeds items in shards, each a matrix of its own, leaving out those that cannot be read.
    * Rejects when the worker ends the stream before the last shard.
    */
-  async encodeShards({ spec, modality, total, limits, messages }: ShardedEncoding, answers: ShardAnswers): Promise<void> {
+  async encodeShards({ spec, modality, total, limits, squash = false, patches, messages }: ShardedEncoding, answers: ShardAnswers): Promise<void> {
     let sent = 0;
     let finished = 0;
     async function* requests(): AsyncGenerator<EncodeRequest> {
@@ -118,8 +128,8 @@ export class EncoderClient {
             destination: undefined,
             limits: limits === null ? undefined : wireLimits(limits),
             reportFailures: true,
-            squash: false,
-            patches: PatchEmbedding.PATCH_EMBEDDING_UNSPECIFIED,
+            squash,
+            patches: patches === undefined ? PatchEmbedding.PATCH_EMBEDDING_UNSPECIFIED : WIRE_PATCHES[patches],
           },
         },
       };
@@ -150,7 +160,7 @@ export class EncoderClient {
     }
   }
 
-  /** Count, and for the first `count` items attributes and captions, of a generator's split. */
+  /** Count, and for the first `count` items attributes, captions and boxes, of a generator's split. */
   async describeGenerated(source: GeneratedSource, count: number): Promise<GeneratedDescription> {
     const answer = await unary(
       this.channel.context,
@@ -164,6 +174,7 @@ export class EncoderClient {
       revision: answer.revision,
       captions: answer.captions,
       attributes: answer.attributes.map(({ name, values, labels }) => ({ name, values, labels: Uint32Array.from(labels) })),
+      boxes: answer.boxes.length === 0 ? null : answer.boxes.map(({ regions }) => regions.map(({ left, top, right, bottom }) => [left, top, right, bottom] as const)),
     };
   }
 
@@ -212,12 +223,16 @@ function wireBatch(batch: ItemBatch): WireBatch {
     case "files":
       return { items: { $case: "files", value: { paths: [...batch.paths] } } };
     case "generated":
-      return { items: { $case: "generated", value: { source: batch.source, start: batch.start, count: batch.count } } };
+      return { items: { $case: "generated", value: { source: batch.source, start: batch.start, count: batch.count, regions: wireRegions(batch.regions) } } };
   }
 }
 
-function wireItem({ name, content, part }: Item): WireItem {
-  return { name, content: wireContent(content), part: part === null ? undefined : wirePart(part) };
+function wireItem({ name, content, part, regions }: Item): WireItem {
+  return { name, content: wireContent(content), part: part === null ? undefined : wirePart(part), regions: wireRegions(regions) };
+}
+
+function wireRegions(boxes: readonly RegionBox[] | undefined): WireRegions | undefined {
+  return boxes === undefined ? undefined : { regions: boxes.map(([left, top, right, bottom]) => ({ left, top, right, bottom })) };
 }
 
 function wireContent(content: Item["content"]): WireItem["content"] {

@@ -1,9 +1,12 @@
-import { bytesOf, float32Of, uint32Of, uint32OfTensor } from "./arrays.js";
+import { bytesOf, float32Of, float32OfBytes, uint32Of, uint32OfTensor } from "./arrays.js";
 import { DEADLINE_MS, readAll, unary } from "./calls.js";
 import type { Channel } from "./connection.js";
 import { CmcrError, EXIT } from "../errors.js";
 import type { OnProgress, Relevance, RemoteTensor, ScoreBlock } from "./types.js";
 import { RetrievalServiceClient } from "./gen/cmcr/v1/retrieval.js";
+
+/** Groups that one request names: 12 bytes each, so that its message stays far below the channel's limit. */
+const GROUPS_PER_REQUEST = 1 << 20;
 
 /** Similarities, computed where the matrices are. */
 export class RetrievalClient {
@@ -75,6 +78,37 @@ export class RetrievalClient {
       },
     );
     if (firstRow !== queries.rows) throw wrongCount(queries.rows, firstRow);
+  }
+
+  /**
+   * Scores of chosen queries with a run of gallery rows each: group i is the query row
+   * `queryRows[i]` with the gallery rows `starts[i]` to `ends[i] - 1`. All groups' scores, one
+   * after the other; a group may be empty, and groups may overlap.
+   */
+  async scoreGroups(queries: RemoteTensor, gallery: RemoteTensor, queryRows: Uint32Array, starts: Uint32Array, ends: Uint32Array): Promise<Float32Array> {
+    if (starts.length !== queryRows.length || ends.length !== queryRows.length) {
+      throw new Error(`${queryRows.length} queries, ${starts.length} starts and ${ends.length} ends of groups`);
+    }
+    const total = starts.reduce((sum, start, group) => sum + Math.max(0, (ends[group] ?? 0) - start), 0);
+    const scores = new Float32Array(total);
+    let filled = 0;
+    for (let from = 0; from < queryRows.length; from += GROUPS_PER_REQUEST) {
+      const part = (array: Uint32Array): Buffer => bytesOf(array.subarray(from, from + GROUPS_PER_REQUEST));
+      const request = { queries: queries.handle, gallery: gallery.handle, queryRows: part(queryRows), starts: part(starts), ends: part(ends) };
+      await readAll(
+        this.channel.context,
+        "ScoreGroups",
+        (metadata, options) => this.#client.scoreGroups(request, metadata, options),
+        (message) => {
+          const block = float32OfBytes(message.scores);
+          if (filled + block.length > total) throw wrongCount(total, filled + block.length);
+          scores.set(block, filled);
+          filled += block.length;
+        },
+      );
+    }
+    if (filled !== total) throw wrongCount(total, filled);
+    return scores;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Modality } from "../config/compiled.js";
 import type { PlannedStep } from "../connect/plan.js";
+import type { RegionBox } from "../data/regions.js";
 
 /** A matrix that the worker holds: (rows, dim). */
 export interface RemoteTensor {
@@ -51,9 +52,24 @@ export interface EncoderDescription {
   readonly weightsSha256: string;
   readonly revision: string;
   readonly computeDtype: string;
-  /** What is done to an item of each modality before the forward pass, as canonical JSON. */
+  /**
+   * What is done to an item of each modality before the forward pass, as canonical JSON; under `regions` and
+   * `patches` what embedding those depends on besides.
+   */
   readonly preprocessing: string;
+  /** Patches of an image that have embeddings of their own, row-major; null where there are none. */
+  readonly patchGrid: PatchGrid | null;
+  /** Why there are no patches, in a few words; empty where there are. */
+  readonly patchesMissing: string;
 }
+
+export interface PatchGrid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Where patches' embeddings come from: the last layer's tokens, or its attention's values. */
+export type PatchSource = "tokens" | "values";
 
 export interface GeneratedSource {
   readonly generator: string;
@@ -81,6 +97,8 @@ export interface Item {
     /** The encoded bytes themselves, such as those of a JPEG. */
     | { readonly kind: "data"; readonly data: Uint8Array };
   readonly part: MediaPart | null;
+  /** Of an image: these are embedded in its place, one row for each, in their order; at least one. */
+  readonly regions?: readonly RegionBox[];
 }
 
 /** What one item may ask for before it counts as unreadable; null: no limit beyond the worker's own. */
@@ -97,7 +115,7 @@ export type ItemBatch =
   | { readonly kind: "items"; readonly items: readonly Item[] }
   | { readonly kind: "texts"; readonly texts: readonly string[] }
   | { readonly kind: "files"; readonly paths: readonly string[] }
-  | { readonly kind: "generated"; readonly source: GeneratedSource; readonly start: number; readonly count: number };
+  | { readonly kind: "generated"; readonly source: GeneratedSource; readonly start: number; readonly count: number; /** Of each image. */ readonly regions?: readonly RegionBox[] };
 
 /** What an encoding in shards sends: batches, and after those of each shard its end. */
 export type ShardMessage = { readonly kind: "batch"; readonly batch: ItemBatch } | { readonly kind: "end"; readonly target: ResultTarget };
@@ -109,6 +127,10 @@ export interface ShardedEncoding {
   /** Items that will come in all. */
   readonly total: number;
   readonly limits: DecodeLimits | null;
+  /** Squash images, and regions of them, to squares first; left out: no. */
+  readonly squash?: boolean;
+  /** A row for each patch of each image; left out: one for the image. */
+  readonly patches?: PatchSource;
   /** Read as fast as the worker takes them. */
   readonly messages: AsyncIterable<ShardMessage>;
 }
@@ -124,7 +146,7 @@ export interface FailedItem {
 
 /** A finished shard. */
 export interface FinishedShard {
-  /** Items that it was made from, and rows that it has. */
+  /** Items that it was made from, and rows that it has: more where items have regions or patches. */
   readonly items: number;
   readonly rows: number;
   /** Null where no row is left; nothing was written then. */
@@ -160,6 +182,8 @@ export interface GeneratedDescription {
   readonly revision: string;
   readonly captions: readonly string[];
   readonly attributes: readonly { readonly name: string; readonly values: readonly string[]; readonly labels: Uint32Array }[];
+  /** Where in its picture each described item sounds; null where the split has no such thing. */
+  readonly boxes: readonly (readonly RegionBox[])[] | null;
 }
 
 export type HeadLayer = { readonly kind: "linear"; readonly outputs: number } | { readonly kind: "batchnorm" | "relu" | "gelu" };

@@ -4,7 +4,7 @@ import type { CompiledExperiment } from "../config/compiled.js";
 import { allItems, type KeptItems } from "../data/keptItems.js";
 import { NpyFile } from "../data/npyFile.js";
 import type { RegionLayout } from "../data/regions.js";
-import { dataError } from "../errors.js";
+import { CmcrError, dataError } from "../errors.js";
 import type { Json } from "../store/checksums.js";
 import type { PendingFolder } from "../store/pendingFolder.js";
 import type { DamagedEntry, Store, StoreEntry } from "../store/store.js";
@@ -60,8 +60,6 @@ export const EMBEDDINGS = "embeddings.npy";
 
 /** The sole right to work on an output. */
 export interface OutputClaim {
-  /** Whether another process had it until now, and may have made the output. */
-  readonly waited: boolean;
   /** Gives it up; `whole`: the output is in the store. */
   end(whole: boolean): Promise<void>;
 }
@@ -72,7 +70,11 @@ interface OutputSpec {
   readonly output: string;
   readonly unit: string;
   readonly inputs: Json;
-  /** Waits until nobody else makes this output; where it is left out, two may make it at the same time. */
+  /**
+   * Waits until nobody else makes this output; left out: the store's own claim. It is held while
+   * the output is made and at no other time, and nothing that has a claim of its own is made in
+   * the meantime, so nobody ever waits for one who waits.
+   */
   readonly claim?: () => Promise<OutputClaim>;
   /** Rejects when the inputs turn out to be others, before an output of the store is taken. */
   readonly confirm?: () => Promise<void>;
@@ -83,7 +85,10 @@ interface OutputSpec {
   ) => Promise<{ readonly files: readonly string[]; readonly facts: Readonly<Record<string, Json>> }>;
 }
 
-/** Takes an output from the store, or makes it there. A damaged one is reported and made again. */
+/**
+ * Takes an output from the store, or makes it there. Whoever else wants it in the meantime, in
+ * this process or another, waits and then takes it. A damaged one is reported and made again.
+ */
 export async function produce(context: RunContext, spec: OutputSpec): Promise<StoreEntry> {
   const { signal, report } = context;
   const started = performance.now();
@@ -91,12 +96,13 @@ export async function produce(context: RunContext, spec: OutputSpec): Promise<St
   let found = await find(context, spec);
   let entry = found;
   if (entry === null) {
-    const claim = await spec.claim?.();
+    const claim = await (spec.claim?.() ?? storeClaim(context, spec));
     try {
-      if (claim?.waited === true) found = await find(context, spec);
+      // Whoever had the claim before has made it, perhaps after it was looked for.
+      found = await find(context, spec);
       entry = found ?? (await make(context, spec));
     } finally {
-      await claim?.end(entry !== null);
+      await claim.end(entry !== null);
     }
   }
   const seconds = (performance.now() - started) / 1000;
@@ -111,6 +117,29 @@ export async function produce(context: RunContext, spec: OutputSpec): Promise<St
     inputs: spec.inputs,
   });
   return entry;
+}
+
+/** The claim of an output of which nothing is kept before it is whole. */
+async function storeClaim(context: RunContext, spec: OutputSpec): Promise<OutputClaim> {
+  try {
+    const claim = await context.store.claim(spec.stage, spec.inputs, {
+      signal: context.signal,
+      onWait: (pid) => {
+        reportWait(context, spec, pid);
+      },
+    });
+    return { end: () => claim.releaseFolder() };
+  } catch (error) {
+    if (!(error instanceof CmcrError) || error.reason !== "IN_USE") throw error;
+    // Whether a process of another machine is still there nobody can tell from here. Made twice it is the same.
+    return { end: () => Promise.resolve() };
+  }
+}
+
+/** Tells that another process makes an output, or another run of this one. */
+export function reportWait({ report }: Pick<RunContext, "report">, { stage, output, unit }: Pick<OutputSpec, "stage" | "output" | "unit">, pid: number): void {
+  if (pid !== process.pid) report({ event: "warning", message: `${output} is being made by process ${pid}; waiting for it` });
+  else report({ event: "progress", stage, output, done: 0, total: null, unit, rate: null, secondsLeft: null, note: "waiting: another run makes it" });
 }
 
 async function find({ store, fresh, report, signal }: RunContext, { stage, inputs, confirm }: OutputSpec): Promise<StoreEntry | null> {

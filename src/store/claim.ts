@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -77,14 +77,31 @@ export class Claim {
 
   /** Lets others in; also when the folder itself is gone. */
   async release(): Promise<void> {
-    OURS.delete(this.folder);
-    await rm(this.file, { force: true });
+    // The file first: the next claim of this process has one of the same name.
+    await rm(this.file, { force: true }).finally(() => OURS.delete(this.folder));
+  }
+
+  /** The same of a folder that is there for its claims alone, which goes with the last of them. */
+  async releaseFolder(): Promise<void> {
+    try {
+      await rm(this.file, { force: true });
+      await removeUnclaimed(this.folder);
+    } finally {
+      OURS.delete(this.folder);
+    }
   }
 }
 
 /** Whether a living process works in a folder, as far as this machine can tell. */
 export async function isClaimed(folder: string): Promise<boolean> {
   return (await holder(folder, "", { host: hostname() })) !== null;
+}
+
+/** Removes a folder that is there for its claims alone, unless somebody has one. Who is about to leave one makes the folder again. */
+export async function removeUnclaimed(folder: string): Promise<void> {
+  await rmdir(folder).catch((error: unknown) => {
+    if (!hasCode(error, "ENOTEMPTY") && !hasCode(error, "EEXIST") && !hasCode(error, "ENOENT")) throw error;
+  });
 }
 
 /** The first other claimant that is there still; those that are gone are removed. Rejects with ENOENT when `own` is not there. */

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 import { fileSha256, type Json } from "./checksums.js";
-import { isClaimed } from "./claim.js";
-import { syncFolder } from "./files.js";
+import { Claim, type ClaimOptions, isClaimed, removeUnclaimed } from "./claim.js";
+import { syncFolder, writeFileWhole } from "./files.js";
 import { ENTRY_FILE, entryKey, type EntryManifest, PendingFolder, sealOf } from "./pendingFolder.js";
 import { isAlive } from "./processes.js";
 
@@ -29,6 +29,14 @@ export interface DamagedEntry {
 export class Store {
   private constructor(readonly root: string) {}
 
+  /**
+   * Makes `path` stand for the store in `root`: a file with the way there. Not a symbolic link, which
+   * those who copy the folder around it would follow, and copy the store.
+   */
+  static async link(path: string, root: string): Promise<void> {
+    await writeFileWhole(path, `${relative(dirname(path), root)}\n`);
+  }
+
   /** Where shards of unfinished outputs are. */
   get partials(): string {
     return join(this.root, "partial");
@@ -39,10 +47,19 @@ export class Store {
     return join(this.root, "manifests");
   }
 
-  /** Opens the store in `root`, making it, and clearing what earlier processes left half-written. */
+  /** Where those who make an output say so. */
+  get claims(): string {
+    return join(this.root, "claims");
+  }
+
+  /**
+   * Opens the store in `root`, making it, and clearing what earlier processes left half-written.
+   * `root` may be a file that `link` has written, as long as the store that it names is there.
+   */
   static async open(root: string): Promise<Store> {
-    await mkdir(join(root, "pending"), { recursive: true });
-    const store = new Store(root);
+    const place = await linkedFrom(root);
+    await mkdir(join(place, "pending"), { recursive: true });
+    const store = new Store(place);
     await store.#clearAbandoned();
     return store;
   }
@@ -65,6 +82,11 @@ export class Store {
     onDamaged({ folder, problem: checked });
     await this.#remove(folder);
     return null;
+  }
+
+  /** The sole right to make the output of these inputs, waiting while another has it; `Claim.releaseFolder` gives it up. */
+  claim(stage: string, inputs: Json, options: ClaimOptions): Promise<Claim> {
+    return Claim.on(join(this.claims, `${stage}-${entryKey(stage, inputs)}`), options);
   }
 
   /** A folder to write an output into; nobody sees it before `commit`. */
@@ -113,6 +135,17 @@ export class Store {
       if (!Number.isInteger(pid) || !isAlive(pid)) await rm(join(pending, name), { recursive: true, force: true });
     }
     await this.#clearFinished();
+    await this.#clearClaims();
+  }
+
+  /** Removes what those who claimed an output and are gone have left. */
+  async #clearClaims(): Promise<void> {
+    for (const name of await readdir(this.claims).catch(() => [])) {
+      const folder = join(this.claims, name);
+      // Gone since it was listed, or in use on another machine.
+      if (await isClaimed(folder).catch(() => true)) continue;
+      await removeUnclaimed(folder);
+    }
   }
 
   /**
@@ -126,6 +159,15 @@ export class Store {
       await rm(join(this.partials, key), { recursive: true, force: true });
     }
   }
+}
+
+/** The store that a file names, or `root` itself. A file that leads nowhere gives way to a store of its own. */
+async function linkedFrom(root: string): Promise<string> {
+  if ((await stat(root).catch(() => null))?.isFile() !== true) return root;
+  const place = resolve(dirname(root), (await readFile(root, "utf8")).trimEnd());
+  if ((await stat(place).catch(() => null))?.isDirectory() === true) return place;
+  await rm(root, { force: true });
+  return root;
 }
 
 /** The entry, or what is wrong with it. */

@@ -4,7 +4,7 @@ import { usageError } from "../../errors.js";
 import { PartialOutput } from "../../store/partial.js";
 import { entryKey } from "../../store/pendingFolder.js";
 import type { StoreEntry } from "../../store/store.js";
-import { type OutputClaim, produce, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
+import { type OutputClaim, produce, reportWait, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
 import { keptItemsOf, skippedOf } from "../encodedFiles.js";
 import { type EncodeJob, encodeInputs, encodeItems, judgeSkipped } from "../encodeItems.js";
 import { StaleItemsError } from "../encodeShards.js";
@@ -68,12 +68,12 @@ async function entryOf(context: RunContext, job: EncodeJob, inputs: ReturnType<t
     const opened = await PartialOutput.open(context.store.partials, entryKey("encode", inputs), inputs, {
       signal: context.signal,
       onWait: (pid) => {
-        context.report({ event: "warning", message: `${job.output} is being encoded by process ${pid}; waiting for it` });
+        reportWait(context, { stage: "encode", output: job.output, unit: `${job.modality}s` }, pid);
       },
     });
     partial = opened;
     if (context.fresh) await opened.clear();
-    return { waited: opened.waited, end: (whole) => (whole ? opened.remove() : opened.release()) };
+    return { end: (whole) => (whole ? opened.remove() : opened.release()) };
   };
   return produce(context, {
     stage: "encode",

@@ -107,7 +107,8 @@ describe("an output of a stage", () => {
     const stage = await newStage();
     const broken = new Error("a value is not finite");
     await expect(stage.run({ make: () => { throw broken; } })).rejects.toBe(broken);
-    expect(await readdir(stage.context.store.root)).toEqual(["pending"]);
+    expect((await readdir(stage.context.store.root)).sort()).toEqual(["claims", "pending"]);
+    expect(await readdir(stage.context.store.claims)).toEqual([]);
     expect(await readdir(join(stage.context.store.root, "pending"))).toEqual([]);
     expect(stage.context.records).toEqual([]);
     await stage.run();

@@ -221,6 +221,32 @@ describe("the same output made twice at once", () => {
   });
 });
 
+describe("a file in the place of a store", () => {
+  it("stands for the store that it names", async () => {
+    const store = await newStore();
+    await put(store);
+    const path = join(temporaryFolder(), ".store");
+    await Store.link(path, store.root);
+    const linked = await Store.open(path);
+    expect(linked.root).toBe(store.root);
+    expect(await linked.find("encode", INPUTS, neverDamaged)).not.toBeNull();
+  });
+
+  it("is found when both have moved, and gives way to a store of its own when only it has", async () => {
+    const place = temporaryFolder();
+    await Store.open(join(place, "before", "runs", ".store"));
+    await mkdir(join(place, "before", "sweep"));
+    await Store.link(join(place, "before", "sweep", ".store"), join(place, "before", "runs", ".store"));
+    await rename(join(place, "before"), join(place, "after"));
+    expect((await Store.open(join(place, "after", "sweep", ".store"))).root).toBe(join(place, "after", "runs", ".store"));
+    await rename(join(place, "after", "sweep"), join(place, "sweep"));
+    const alone = await Store.open(join(place, "sweep", ".store"));
+    expect(alone.root).toBe(join(place, "sweep", ".store"));
+    await put(alone);
+    expect(await alone.find("encode", INPUTS, neverDamaged)).not.toBeNull();
+  });
+});
+
 describe("a folder written beside its target", () => {
   it("has a name of its own until it is renamed", async () => {
     const target = join(temporaryFolder(), "out");

@@ -61,7 +61,7 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     signed = uniform * 2 - 1
 
     elevation = _ELEVATION[0] + (_ELEVATION[1] - _ELEVATION[0]) * uniform[:, 1]
-    camera = _cameras(np.float32(2 * np.pi) * uniform[:, 0], elevation)
+    camera = camera_rotations(np.float32(2 * np.pi) * uniform[:, 0], elevation)
     light = _lights(
         _LIGHT_AZIMUTH * signed[:, 2],
         _LIGHT_ELEVATION[0] + (_LIGHT_ELEVATION[1] - _LIGHT_ELEVATION[0]) * uniform[:, 3],
@@ -82,7 +82,7 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     return pixels
 
 
-def _cameras(azimuth: Field, elevation: Field) -> Field:
+def camera_rotations(azimuth: Field, elevation: Field) -> Field:
     """Rotations (n, 3, 3) from x, y and z of a thing to right, up and towards the viewer."""
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     nought = np.zeros_like(ca)

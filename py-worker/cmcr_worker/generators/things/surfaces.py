@@ -18,6 +18,8 @@ Array = npt.NDArray[np.float64]
 CANDIDATES: Final = 6000
 """Points of a surface from which those that are kept are picked."""
 
+_MORTON_BITS: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Surface:
@@ -75,7 +77,7 @@ def revolved(profile: Sequence[tuple[float, float]]) -> Surface:
     corners = np.asarray(profile, dtype=np.float64)
     steps = np.diff(corners, axis=0)
     lengths = np.linalg.norm(steps, axis=1)
-    along, around = _spread().T
+    along, around = _spread(CANDIDATES).T
     ends = np.cumsum(lengths)
     position = along * ends[-1]
     piece = np.minimum(np.searchsorted(ends, position, side="right"), len(steps) - 1)
@@ -97,17 +99,17 @@ def faceted(triangles: Sequence[Sequence[Sequence[float]]]) -> Surface:
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     crosses = np.cross(first, second)
     doubled = np.linalg.norm(crosses, axis=1)
-    ends = np.cumsum(doubled)
-    face = np.searchsorted(ends, (np.arange(CANDIDATES) + 0.5) * (ends[-1] / CANDIDATES))
-    u, v = _spread().T
-    # The half of the square beyond the diagonal is folded back onto the triangle.
-    beyond = u + v > 1
-    u, v = np.where(beyond, 1 - u, u), np.where(beyond, 1 - v, v)
-    return Surface(
-        corners[face, 0] + u[:, None] * first[face] + v[:, None] * second[face],
-        (crosses / doubled[:, None])[face],
-        np.full(CANDIDATES, ends[-1] / 2 / CANDIDATES),
-    )
+    surfaces = []
+    for face, share in enumerate(doubled / doubled.sum()):
+        u, v = _spread(max(1, round(CANDIDATES * float(share)))).T
+        # The half of the square beyond the diagonal is folded back onto the triangle.
+        beyond = u + v > 1
+        u, v = np.where(beyond, 1 - u, u)[:, None], np.where(beyond, 1 - v, v)[:, None]
+        points = corners[face, 0] + u * first[face] + v * second[face]
+        normal = crosses[face] / doubled[face]
+        area = doubled[face] / 2 / len(points)
+        surfaces.append(Surface(points, np.tile(normal, (len(points), 1)), np.full(len(points), area)))
+    return joined(surfaces)
 
 
 def box(half: Sequence[float]) -> Surface:
@@ -127,7 +129,7 @@ def box(half: Sequence[float]) -> Surface:
 
 def tube(centres: Array, radius: float) -> Surface:
     """A round tube along a curve of centres (k, 3); its ends are left open."""
-    along, around = _spread().T
+    along, around = _spread(CANDIDATES).T
     position = along * (len(centres) - 1)
     piece = np.minimum(position.astype(np.int64), len(centres) - 2)
     share = (position - piece)[:, None]
@@ -145,10 +147,20 @@ def tube(centres: Array, radius: float) -> Surface:
 
 
 @cache
-def _spread() -> Array:
-    """Points spread evenly over the unit square: M. Roberts' R2 sequence, by the plastic number."""
+def _spread(count: int) -> Array:
+    """Points spread evenly over the unit square: M. Roberts' R2 sequence, by the plastic number.
+
+    They are in Morton's order, in which neighbours lie near each other: to keep
+    each second or third of them thins the square evenly.
+    """
     plastic = 1.324717957244746
-    steps = np.arange(1, CANDIDATES + 1)[:, None] * np.array([1 / plastic, 1 / plastic**2])
+    steps = np.arange(1, count + 1)[:, None] * np.array([1 / plastic, 1 / plastic**2])
     spread: Array = (0.5 + steps) % 1.0
+    cells = (spread * (1 << _MORTON_BITS)).astype(np.int64)
+    code = np.zeros(count, dtype=np.int64)
+    for bit in range(_MORTON_BITS):
+        for axis in range(2):
+            code |= ((cells[:, axis] >> bit) & 1) << (2 * bit + axis)
+    spread = spread[np.argsort(code, kind="stable")]
     spread.setflags(write=False)
     return spread

@@ -14,6 +14,8 @@ export interface BaselineDefinition {
   readonly parameters: { readonly temperature?: number; readonly regularization?: number; readonly dimensions?: null };
   /** Whether `+gap` means something for it: to subtract each modality's memory mean before comparing. */
   readonly gap: boolean;
+  /** Whether it is fitted on the memories too; with `+gap` every one looks at them. */
+  readonly memories: boolean;
   /** Whether it is fitted on the pseudo pairs that consistency makes. */
   readonly pseudoPairs: boolean;
 }
@@ -26,6 +28,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "expectation",
     parameters: {},
     gap: false,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -34,6 +37,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: {},
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -42,6 +46,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: { temperature: 0.05 },
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -50,6 +55,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: { temperature: 0.1 },
     gap: true,
+    memories: true,
     pseudoPairs: false,
   },
   {
@@ -58,6 +64,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: {},
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -66,6 +73,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: { regularization: 1e-2 },
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -74,6 +82,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: {},
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -82,6 +91,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: { regularization: 1e-2, dimensions: null },
     gap: true,
+    memories: false,
     pseudoPairs: false,
   },
   {
@@ -90,6 +100,7 @@ export const BASELINES: readonly BaselineDefinition[] = [
     computed: "worker",
     parameters: { regularization: 1e-2 },
     gap: true,
+    memories: false,
     pseudoPairs: true,
   },
 ];

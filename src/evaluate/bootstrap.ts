@@ -12,18 +12,34 @@ export interface Estimate {
   readonly value: number;
   /** The 2.5th and the 97.5th percentile of the resampled values. */
   readonly ci95: readonly [number, number];
+  /** Only of several seeds, whose mean the value is: their sample standard deviation (n - 1). */
+  readonly std?: number;
+  /** Only of several seeds: the value of each, in their order. */
+  readonly seeds?: readonly number[];
+}
+
+/** Names a resample among all. */
+export interface Draw {
+  /** From 0. */
+  readonly resample: number;
+  /** The seed of the draws. */
+  readonly seed: number;
 }
 
 /** A statistic of items that can be taken again when items occur several times or not at all. */
 export interface Statistic {
   /** On the items as they are. */
   readonly value: number;
+  /** The value of each seed, where the statistic is the mean of several. */
+  readonly seeds?: readonly number[];
   /**
    * When item i occurs `multiplicities[i]` times. The array has one element for
    * each item, sums to their number, and is overwritten after the call. NaN
    * where the statistic is undefined; such resamples are left out of the interval.
+   *
+   * @param draw where more than items is drawn anew; without it that stays as it is
    */
-  resample(multiplicities: Float64Array): number;
+  resample(multiplicities: Float64Array, draw?: Draw): number;
 }
 
 export interface BootstrapOptions {
@@ -63,10 +79,11 @@ export function bootstrap<Name extends string>(
       const item = random.nextBelow(count);
       multiplicities[item] = (multiplicities[item] ?? 0) + 1;
     }
-    for (const { statistic, replicates } of named) replicates[resample] = statistic.resample(multiplicities);
+    const draw: Draw = { resample, seed };
+    for (const { statistic, replicates } of named) replicates[resample] = statistic.resample(multiplicities, draw);
   }
   const draws = `${count}/${resamples}/${seed}`;
-  const entries = named.map(({ name, statistic, replicates }) => [name, { ...estimate(statistic.value, replicates), replicates, draws }]);
+  const entries = named.map(({ name, statistic, replicates }) => [name, { ...estimate(statistic.value, replicates, statistic.seeds), replicates, draws }]);
   return Object.fromEntries(entries) as Record<Name, Bootstrapped>;
 }
 
@@ -78,12 +95,20 @@ export function bootstrap<Name extends string>(
 export function pairedDifference(first: Bootstrapped, second: Bootstrapped): Bootstrapped {
   if (first.draws !== second.draws) throw new RangeError(`draws ${first.draws} and ${second.draws} are not paired`);
   const replicates = first.replicates.map((value, i) => value - (second.replicates[i] ?? NaN));
-  return { ...estimate(first.value - second.value, replicates), replicates, draws: first.draws };
+  return { ...estimate(first.value - second.value, replicates, differenceOfSeeds(first, second)), replicates, draws: first.draws };
+}
+
+/** Seed by seed; what has no seeds is the same with each. */
+function differenceOfSeeds(first: Estimate, second: Estimate): readonly number[] | undefined {
+  const count = first.seeds?.length ?? second.seeds?.length;
+  if (count === undefined) return undefined;
+  const difference = Array.from({ length: count }, (_, i) => (first.seeds?.[i] ?? first.value) - (second.seeds?.[i] ?? second.value));
+  return (second.seeds?.length ?? count) === count ? difference : undefined;
 }
 
 /** Without the resampled values: what metrics.json holds. */
-export function estimateOf({ value, ci95 }: Estimate): Estimate {
-  return { value, ci95 };
+export function estimateOf({ value, ci95, std, seeds }: Estimate): Estimate {
+  return { value, ci95, ...(std === undefined || seeds === undefined ? {} : { std, seeds }) };
 }
 
 /** The mean of one value for each item. */
@@ -146,9 +171,17 @@ export function medianStatistic(values: Float64Array): Statistic {
 }
 
 /** Interval of the resampled values, by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996). */
-function estimate(value: number, replicates: Float64Array): Estimate {
+function estimate(value: number, replicates: Float64Array, seeds: readonly number[] | undefined): Estimate {
   const sorted = replicates.filter((replicate) => !Number.isNaN(replicate)).sort();
-  return { value, ci95: [quantile(sorted, 0.025), quantile(sorted, 0.975)] };
+  const ci95 = [quantile(sorted, 0.025), quantile(sorted, 0.975)] as const;
+  return { value, ci95, ...(seeds === undefined ? {} : { std: sampleDeviation(seeds), seeds }) };
+}
+
+/** Standard deviation of a sample, with n - 1; 0 of a single value. */
+export function sampleDeviation(values: readonly number[]): number {
+  if (values.length < 2) return 0;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
 }
 
 function quantile(sorted: Float64Array, probability: number): number {

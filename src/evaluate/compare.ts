@@ -4,21 +4,28 @@ import { dataError } from "../errors.js";
 import { bootstrap, type BootstrapOptions, type Bootstrapped, type Statistic } from "./bootstrap.js";
 import { chanceStatistics } from "./chance.js";
 import { classificationChance, classificationStatistics, type ClassOutcomes } from "./classification.js";
-import { COUNTED, PRIMARY_METRIC, type TaskKind } from "./metricNames.js";
-import { type BootstrappedMethods, differencesFromFirst, type TaskMetrics, withoutReplicates } from "./metricsFile.js";
+import { COUNTED, LACKING, PRIMARY_METRIC, type TaskKind } from "./metricNames.js";
+import { type BootstrappedMethods, type Compared, differencesFromFirst, type Replicates, type TaskMetrics, withoutReplicates } from "./metricsFile.js";
 import { comparisonNotes, countNotes } from "./notes.js";
 import { type Relevance, reverseRelevance } from "./relevance.js";
 import { retrievalStatistics, retrievalValues } from "./retrieval.js";
+import { overSeeds } from "./seeds.js";
 
-/** A method's ranks both ways round, or the expectation of random ranking. */
+/** Ranks of the relevant items both ways round. */
+export interface RetrievalRanks {
+  /** Laid out as the relevance's columns. */
+  readonly forward: Uint32Array;
+  /** Laid out as the columns of `reverseRelevance`. */
+  readonly reverse: Uint32Array;
+}
+
+/** A method's ranks, or the expectation of random ranking. */
 export type RetrievalMethod =
   | {
       readonly kind: "ranked";
       readonly name: string;
-      /** Laid out as the relevance's columns. */
-      readonly forward: Uint32Array;
-      /** Laid out as the columns of `reverseRelevance`. */
-      readonly reverse: Uint32Array;
+      /** One element for each seed. */
+      readonly seeds: readonly RetrievalRanks[];
     }
   | { readonly kind: "chance"; readonly name: string };
 
@@ -32,17 +39,16 @@ export interface RetrievalComparison {
 }
 
 /** Metrics of all methods, both ways round. Thrown (exit 3) when no query has a relevant item. */
-export function compareRetrieval({ name, relevance, methods, ks, bootstrap: options }: RetrievalComparison): TaskMetrics {
+export function compareRetrieval({ name, relevance, methods, ks, bootstrap: options }: RetrievalComparison): Compared {
   requireRelevant(name, relevance);
   const reversed = reverseRelevance(relevance);
   const forward = oneWay(relevance, methods, "forward", ks, options);
   const backward = oneWay(reversed, methods, "reverse", ks, options);
-  return {
-    ...taskEntry(name, "retrieval", [relevance.queries, relevance.gallery], [forward.leftOut, backward.leftOut], forward.methods, backward.methods),
-  };
+  return compared(name, "retrieval", [relevance.queries, relevance.gallery], [forward.leftOut, backward.leftOut], forward.methods, backward.methods);
 }
 
-export type ClassificationMethod = { readonly kind: "scored"; readonly name: string; readonly outcomes: ClassOutcomes } | { readonly kind: "chance"; readonly name: string };
+/** A method's outcomes, one element for each seed, or the expectation of guessing. */
+export type ClassificationMethod = { readonly kind: "scored"; readonly name: string; readonly seeds: readonly ClassOutcomes[] } | { readonly kind: "chance"; readonly name: string };
 
 export interface ClassificationComparison {
   readonly name: string;
@@ -55,10 +61,12 @@ export interface ClassificationComparison {
 }
 
 /** Metrics of all methods. Thrown (exit 3) when there is no item. */
-export function compareClassification({ name, truth, classes, methods, ks, bootstrap: options }: ClassificationComparison): TaskMetrics {
+export function compareClassification({ name, truth, classes, methods, ks, bootstrap: options }: ClassificationComparison): Compared {
   requireItems(name, truth.length);
-  const statistics = methods.map((method) => [method.name, method.kind === "chance" ? classificationChance(classes, ks) : classificationStatistics(method.outcomes, truth, classes, ks)] as const);
-  return taskEntry(name, "classification", [truth.length, classes], [0, 0], bootstrapMethods(truth.length, statistics, options));
+  const ofMethod = (method: ClassificationMethod): Record<string, Statistic> =>
+    method.kind === "chance" ? classificationChance(classes, ks) : overSeeds(method.seeds.map((outcomes) => classificationStatistics(outcomes, truth, classes, ks)));
+  const statistics = methods.map((method) => [method.name, ofMethod(method)] as const);
+  return compared(name, "classification", [truth.length, classes], [0, 0], bootstrapMethods(truth.length, statistics, options));
 }
 
 /** Thrown (exit 3) when no query has a relevant item in the gallery. */
@@ -88,6 +96,13 @@ export function bootstrapMethods(items: number, methods: readonly (readonly [str
   return Object.fromEntries(methods.map(([name, statistics], i) => [name, Object.fromEntries(metricsOf(i, statistics))]));
 }
 
+/** What methods came to that were bootstrapped together; the arguments are those of `taskEntry`. */
+export function compared(...entry: Parameters<typeof taskEntry>): Compared {
+  const [, , , , methods, reverse] = entry;
+  const first = (from: BootstrappedMethods): Replicates["results"] => Object.values(from)[0] ?? {};
+  return { metrics: taskEntry(...entry), replicates: { results: first(methods), ...(reverse === undefined ? {} : { reverse: first(reverse) }) } };
+}
+
 /** An entry of metrics.json from what was bootstrapped, with its notes. */
 export function taskEntry(
   name: string,
@@ -102,8 +117,8 @@ export function taskEntry(
   const notes = [
     ...comparisonNotes(methods, metric, reverse === undefined ? "" : "Query to gallery"),
     ...(reverse === undefined ? [] : comparisonNotes(reverse, metric, "Gallery to query")),
-    ...countNotes(queries, leftOutQueries, rows),
-    ...(reverse === undefined ? [] : countNotes(gallery, leftOutGallery, columns)),
+    ...countNotes(queries, leftOutQueries, rows, LACKING[task]),
+    ...(reverse === undefined ? [] : countNotes(gallery, leftOutGallery, columns, LACKING[task])),
   ];
   return {
     name,
@@ -125,7 +140,9 @@ function oneWay(
   ks: readonly number[],
   options: BootstrapOptions,
 ): { readonly methods: BootstrappedMethods; readonly leftOut: number } {
-  const statistics = methods.map((method) => [method.name, method.kind === "chance" ? chanceStatistics(relevance, ks) : retrievalStatistics(retrievalValues(relevance, method[way], ks))] as const);
+  const ofMethod = (method: RetrievalMethod): Record<string, Statistic> =>
+    method.kind === "chance" ? chanceStatistics(relevance, ks) : overSeeds(method.seeds.map((ranks) => retrievalStatistics(retrievalValues(relevance, ranks[way], ks))));
+  const statistics = methods.map((method) => [method.name, ofMethod(method)] as const);
   const { leftOut } = retrievalValues(relevance, new Uint32Array(relevance.columns.length), []);
   return { methods: bootstrapMethods(relevance.queries - leftOut, statistics, options), leftOut };
 }

@@ -53,10 +53,10 @@ export function retrievalFromScores(scores: ScoreMatrix, relevance: Relevance, {
   const { task, queries, gallery, leftOut, ...metrics } = compareRetrieval({
     name: place,
     relevance,
-    methods: [{ kind: "ranked", name: METHOD, forward, reverse }],
+    methods: [{ kind: "ranked", name: METHOD, seeds: [{ forward, reverse }] }],
     ks,
     bootstrap,
-  });
+  }).metrics;
   return { task, queries, gallery, leftOut, results: metrics.results[METHOD] ?? {}, reverse: metrics.reverse?.[METHOD] ?? {} };
 }
 

@@ -17,6 +17,13 @@ export interface RetrievalExample {
   readonly found: readonly { readonly item: string; readonly relevant: boolean }[];
 }
 
+/** Metrics of the items whose sounding part is of one size. */
+export interface SizeMetrics {
+  readonly items: number;
+  /** Empty where there is no such item. */
+  readonly results: MethodEstimates;
+}
+
 /** What one task measured. */
 export interface TaskMetrics {
   readonly name: string;
@@ -36,8 +43,22 @@ export interface TaskMetrics {
   readonly differences: { readonly results: MethodEstimates; readonly reverse?: MethodEstimates };
   /** What the numbers say, in sentences. */
   readonly notes: readonly string[];
+  /** Of localization and counterfactual recognition: the sounding items by how large what sounds is, as SLAVC parts them (`small`, `medium`, `large`, `huge`). */
+  readonly sizes?: Readonly<Record<string, SizeMetrics>>;
   /** What a few queries found, not chosen by how well they did; where items have names. */
   readonly examples?: readonly RetrievalExample[];
+}
+
+/** What a comparison of methods came to: the entry of metrics.json, and what the first method was resampled to, metric by metric. */
+export interface Compared {
+  readonly metrics: TaskMetrics;
+  readonly replicates: Replicates;
+}
+
+/** Resampled metrics of one method, both ways round where there are two. */
+export interface Replicates {
+  readonly results: Readonly<Record<string, Bootstrapped>>;
+  readonly reverse?: Readonly<Record<string, Bootstrapped>>;
 }
 
 /** metrics.json. */

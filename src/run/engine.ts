@@ -16,7 +16,7 @@ import { SkippedList } from "./skippedList.js";
 import { connectStage } from "./stages/connect.js";
 import { encodeStage, neededViews } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
-import { checkTasks, evaluateStage } from "./stages/evaluate.js";
+import { evaluateStage, outcomeCount, readTruths } from "./stages/evaluate.js";
 import { OpenTensors } from "./tensors.js";
 import { experimentRoots, openWorker } from "./workers.js";
 
@@ -141,19 +141,20 @@ async function runStages(context: RunContext, folder: RunFolder): Promise<{ metr
 
   const tensors = new OpenTensors(worker);
   const table = await stage("encode", neededViews(experiment).length, () => encodeStage(context));
-  await checkTasks({ run: context, table });
+  const truths = await readTruths({ run: context, table });
   const pseudo = await stage("enhance", 2, () => enhanceStage(context, table, tensors));
   const connected = await stage("connect", 1, () => connectStage(context, table, pseudo, tensors));
   await folder.take("projectors", connected.path(RUN_FILES.projectors));
   await folder.take("train", connected.path(RUN_FILES.train));
   const sha256 = connected.manifest.files[RUN_FILES.projectors]?.sha256 ?? "";
-  const metrics = await stage("evaluate", experiment.evaluate.length, () =>
+  const { metrics } = await stage("evaluate", outcomeCount(experiment), () =>
     evaluateStage(context, {
       run: folder.name,
       table,
       pseudo,
       tensors,
-      projectors: { path: connected.path(RUN_FILES.projectors), sha256 },
+      truths,
+      projectors: [{ seed: experiment.seed, path: connected.path(RUN_FILES.projectors), sha256 }],
     }),
   );
   return { metrics, stages };

@@ -15,7 +15,7 @@ import type { RunManifest } from "./manifest.js";
 import { SkippedList } from "./skippedList.js";
 import { encodeStage } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
-import { evaluateStage } from "./stages/evaluate.js";
+import { evaluateStage, readTruths } from "./stages/evaluate.js";
 import { OpenTensors } from "./tensors.js";
 import { experimentRoots, openWorker } from "./workers.js";
 
@@ -54,9 +54,10 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
     const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records: [], lists, skipped };
     const tensors = new OpenTensors(worker);
     const table = await encodeStage(context);
+    const truths = await readTruths({ run: context, table });
     const pseudo = await enhanceStage(context, table, tensors);
     const name = basename(folder);
-    const metrics = await evaluateStage(context, { run: name, table, pseudo, tensors, projectors: { path: projectors, sha256 } });
+    const { metrics } = await evaluateStage(context, { run: name, table, pseudo, tensors, truths, projectors: [{ seed: experiment.seed, path: projectors, sha256 }] });
     const merged = merge(before, metrics);
     const text = `${JSON.stringify(merged, null, 2)}\n`;
     await writeFileWhole(join(folder, RUN_FILES.metrics), text);

@@ -28,6 +28,13 @@ export function textSha256(text: string): string {
   return createHash("sha256").update(text, "utf8").digest("hex");
 }
 
+/** SHA-256 of arrays' elements as they lie in memory, one array after the other, lower-case hexadecimal. */
+export function arraysSha256(...arrays: readonly (Uint32Array | Int32Array | Float64Array)[]): string {
+  const hash = createHash("sha256");
+  for (const { buffer, byteOffset, byteLength } of arrays) hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest("hex");
+}
+
 /** A value of JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

@@ -1,4 +1,5 @@
 import type { RemoteTensor } from "../../bridge/types.js";
+import type { Worker } from "../../bridge/worker.js";
 import type { CompiledRetrieval } from "../../config/compiled.js";
 import { itemOfRows } from "../../data/keptItems.js";
 import type { RetrievalExample } from "../../evaluate/metricsFile.js";
@@ -11,32 +12,42 @@ const BEST = 3;
 /** Beyond this, fetching everybody's name to show a few is not worth it. */
 const MOST_NAMES = 100_000;
 
+/** The best columns of a few queries, those of one query after the other's. They are spread evenly over all queries, not chosen by how well they did. */
+export async function exampleColumns(worker: Pick<Worker, "retrieval">, queries: RemoteTensor, gallery: RemoteTensor): Promise<Uint32Array> {
+  const { indices } = await worker.retrieval.topK(queries, gallery, BEST, exampleRows(queries.rows));
+  return indices;
+}
+
 /**
- * What a few queries found, where items have names. The queries are spread evenly
- * over all of them, not chosen by how well they did.
+ * What a few queries found, where items have names.
+ *
+ * @param found of `exampleColumns`
  */
 export async function retrievalExamples(
   context: MethodContext,
   task: CompiledRetrieval,
   relevance: Relevance,
-  queries: RemoteTensor,
-  gallery: RemoteTensor,
+  found: Uint32Array,
 ): Promise<readonly RetrievalExample[]> {
   const queryNames = await itemNames(context, task.query);
   const galleryNames = await itemNames(context, task.gallery);
   if (queryNames === null || galleryNames === null) return [];
-  const rows = Array.from({ length: Math.min(EXAMPLES, queries.rows) }, (_, i) => Math.floor((i * queries.rows) / EXAMPLES));
-  const { indices, k } = await context.run.worker.retrieval.topK(queries, gallery, BEST, [...new Set(rows)]);
-  return [...new Set(rows)].map((row, index) => {
+  const rows = exampleRows(relevance.queries);
+  const k = found.length / rows.length;
+  return rows.map((row, index) => {
     const relevant = new Set(relevance.columns.subarray(relevance.offsets[row], relevance.offsets[row + 1]));
     return {
       query: queryNames[row] ?? "",
-      found: Array.from(indices.subarray(index * k, (index + 1) * k), (column) => ({
+      found: Array.from(found.subarray(index * k, (index + 1) * k), (column) => ({
         item: galleryNames[column] ?? "",
         relevant: relevant.has(column),
       })),
     };
   });
+}
+
+function exampleRows(queries: number): readonly number[] {
+  return [...new Set(Array.from({ length: Math.min(EXAMPLES, queries) }, (_, i) => Math.floor((i * queries) / EXAMPLES)))];
 }
 
 /** Names of the items of a view's rows for people, or null where they have none. */

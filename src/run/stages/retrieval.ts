@@ -1,77 +1,80 @@
 import { readFile } from "node:fs/promises";
 
-import type { RemoteConnector, RemoteTensor } from "../../bridge/types.js";
-import type { CompiledRetrieval } from "../../config/compiled.js";
+import type { RemoteTensor } from "../../bridge/types.js";
+import type { CompiledRetrieval, CompiledView } from "../../config/compiled.js";
 import { itemOfRows } from "../../data/keptItems.js";
 import { inOneNumbering } from "../../data/labels.js";
 import { dataError } from "../../errors.js";
-import { compareRetrieval, type RetrievalMethod } from "../../evaluate/compare.js";
-import type { RetrievalExample, TaskMetrics } from "../../evaluate/metricsFile.js";
+import { compareRetrieval, requireRelevant } from "../../evaluate/compare.js";
 import { type Relevance, relevanceFromLabels, relevanceFromLists, relevanceFromRows, restrictRelevance, reverseRelevance } from "../../evaluate/relevance.js";
-import { retrievalExamples } from "./examples.js";
+import { arraysSha256 } from "../../store/checksums.js";
+import { exampleColumns, retrievalExamples } from "./examples.js";
 import { viewLabels, withLeftOut } from "./itemsOfViews.js";
-import { baselineMethod, type Method, type MethodContext, projectorMethod } from "./methods.js";
+import type { Method } from "./methods.js";
+import type { Outcomes, TaskKind, TruthContext } from "./taskKind.js";
+import { taskViews } from "./taskViews.js";
 
-/** Retrieval both ways round, by the projectors and by each baseline. */
-export async function evaluateRetrieval(
-  context: MethodContext,
-  task: CompiledRetrieval,
-  projectors: RemoteConnector,
-  seed: number,
-  onMethod: (done: number, total: number) => void,
-): Promise<TaskMetrics> {
-  const relevance = await taskRelevance(context, task);
-  const reversed = reverseRelevance(relevance);
-  const total = task.baselines.length + 1;
-  let examples: readonly RetrievalExample[] = [];
-  const own = await bothWays(context, task, relevance, reversed, projectorMethod(context, projectors), null, async (queries, gallery) => {
-    examples = await retrievalExamples(context, task, relevance, queries, gallery);
-  });
-  const methods: RetrievalMethod[] = [{ kind: "ranked", name: "cmcr", ...own }];
-  onMethod(1, total);
-  for (const baseline of task.baselines) {
-    if (baseline.method === "chance") methods.push({ kind: "chance", name: baseline.name });
-    else {
-      // A baseline maps the query into the gallery's space, so each way has a map of its own.
-      const there = await baselineMethod(context, baseline, task.query.space, task.gallery.space);
-      const back = await baselineMethod(context, baseline, task.gallery.space, task.query.space);
-      methods.push({ kind: "ranked", name: baseline.name, ...(await bothWays(context, task, relevance, reversed, there, back)) });
-      await there.release();
-      await back.release();
-    }
-    onMethod(methods.length, total);
-  }
-  const { resamples } = task.bootstrap;
-  const metrics = compareRetrieval({ name: task.name, relevance, methods, ks: task.ks, bootstrap: { seed, resamples } });
-  const complete = withLeftOut(context, metrics, task.query, task.gallery);
-  return examples.length === 0 ? complete : { ...complete, examples };
+/** What belongs to what, both ways round. */
+interface RetrievalTruth {
+  readonly forward: Relevance;
+  readonly reverse: Relevance;
 }
 
-async function bothWays(
-  context: MethodContext,
-  task: CompiledRetrieval,
-  relevance: Relevance,
-  reversed: Relevance,
-  there: Method,
-  back: Method | null,
-  onEmbedded: (queries: RemoteTensor, gallery: RemoteTensor) => Promise<void> = () => Promise.resolve(),
-): Promise<{ readonly forward: Uint32Array; readonly reverse: Uint32Array }> {
-  const { worker } = context.run;
-  const held: RemoteTensor[] = [];
-  const embed = async (method: Method, view: CompiledRetrieval["query"]): Promise<RemoteTensor> => {
-    const tensor = await method.embed(view);
-    held.push(tensor);
-    return tensor;
-  };
-  const queries = await embed(there, task.query);
-  const gallery = await embed(there, task.gallery);
-  const forward = await worker.retrieval.rank(queries, gallery, relevance);
-  await onEmbedded(queries, gallery);
-  const reverse =
-    back === null
-      ? await worker.retrieval.rank(gallery, queries, reversed)
-      : await worker.retrieval.rank(await embed(back, task.gallery), await embed(back, task.query), reversed);
-  await worker.tensors.release(...held);
+/**
+ * Retrieval both ways round. Outcomes: `forward` and `reverse`, the ranks of the relevant
+ * items laid out as the columns of the truth; `found`, the best columns of a few queries.
+ */
+export const retrievalKind: TaskKind<CompiledRetrieval, RetrievalTruth> = {
+  version: 1,
+  views: taskViews,
+
+  async truth(context, task) {
+    const forward = await taskRelevance(context, task);
+    requireRelevant(task.name, forward);
+    return { forward, reverse: reverseRelevance(forward) };
+  },
+
+  identity: ({ forward }) => ({ relevance: arraysSha256(forward.offsets, forward.columns) }),
+
+  async measure({ run: { worker } }, task, truth, { there, back }) {
+    const held: RemoteTensor[] = [];
+    const embed = async (method: Method, view: CompiledView): Promise<RemoteTensor> => {
+      const tensor = await method.embed(view);
+      held.push(tensor);
+      return tensor;
+    };
+    const queries = await embed(there, task.query);
+    const gallery = await embed(there, task.gallery);
+    const forward = await worker.retrieval.rank(queries, gallery, truth.forward);
+    const found = await exampleColumns(worker, queries, gallery);
+    const returning = await back?.();
+    const reverse =
+      returning === undefined
+        ? await worker.retrieval.rank(gallery, queries, truth.reverse)
+        : await worker.retrieval.rank(await embed(returning, task.gallery), await embed(returning, task.query), truth.reverse);
+    await worker.tensors.release(...held);
+    await returning?.release();
+    return { forward, reverse, found };
+  },
+
+  compare: ({ name, ks, bootstrap }, { forward }, methods) =>
+    compareRetrieval({
+      name,
+      relevance: forward,
+      methods: methods.map((method) => (method.kind === "prior" ? { kind: "chance", name: method.name } : { kind: "ranked", name: method.name, seeds: method.seeds.map(ranksOf) })),
+      ks,
+      bootstrap,
+    }),
+
+  async finish(context, task, { forward }, metrics, { found }) {
+    const examples = found instanceof Uint32Array ? await retrievalExamples(context, task, forward, found) : [];
+    const complete = withLeftOut(context, metrics, task.query, task.gallery);
+    return examples.length === 0 ? complete : { ...complete, examples };
+  },
+};
+
+function ranksOf({ forward, reverse }: Outcomes): { readonly forward: Uint32Array; readonly reverse: Uint32Array } {
+  if (!(forward instanceof Uint32Array) || !(reverse instanceof Uint32Array)) throw new Error("these are no outcomes of retrieval");
   return { forward, reverse };
 }
 
@@ -79,7 +82,7 @@ async function bothWays(
  * Which gallery rows are relevant to each query's row. Rows and files name items by their number
  * in the source, whichever of them could be read. Exit 3 when labels or lists do not fit the items.
  */
-export async function taskRelevance(context: Pick<MethodContext, "run" | "table">, task: CompiledRetrieval): Promise<Relevance> {
+async function taskRelevance(context: TruthContext, task: CompiledRetrieval): Promise<Relevance> {
   const { kept: queries } = context.table.get(task.query);
   const { kept: gallery } = context.table.get(task.gallery);
   const place = `evaluate.${task.name}.relevance`;

@@ -1,13 +1,12 @@
 import type { CompiledBaseline, CompiledTask, CompiledView } from "../../config/compiled.js";
-import type { Bootstrapped } from "../../evaluate/bootstrap.js";
-import type { TaskMetrics } from "../../evaluate/metricsFile.js";
+import type { Compared, TaskMetrics } from "../../evaluate/metricsFile.js";
 import type { Json } from "../../store/checksums.js";
 import type { Method, MethodContext } from "./methods.js";
 
 /**
  * What a method came to on a task: arrays from which all its metrics follow, such as the
- * ranks of the relevant items. The store keeps them, so that a baseline is measured once
- * whatever is trained beside it.
+ * ranks of the relevant items. The store keeps each as a one-dimensional .npy of its name,
+ * so that a baseline is measured once whatever is trained beside it.
  */
 export type Outcomes = Readonly<Record<string, Uint32Array | Float64Array>>;
 
@@ -25,11 +24,7 @@ export interface MethodPair {
   readonly back: (() => Promise<Method>) | null;
 }
 
-/** What a task measured, with the resampled values of the first method: metric name to replicates. */
-export interface Compared {
-  readonly metrics: TaskMetrics;
-  readonly replicates: { readonly results: Readonly<Record<string, Bootstrapped>>; readonly reverse?: Readonly<Record<string, Bootstrapped>> };
-}
+export type { Compared } from "../../evaluate/metricsFile.js";
 
 /** The context of a truth: read before anything is trained. */
 export type TruthContext = Pick<MethodContext, "run" | "table">;
@@ -38,16 +33,22 @@ export type TruthContext = Pick<MethodContext, "run" | "table">;
 export interface TaskKind<T extends CompiledTask = CompiledTask, Truth = unknown> {
   /** Raised when its outcomes would be others than before. */
   readonly version: number;
-  /** The views that it looks at, the query's first. */
+  /** The views that it looks at, the query's first: a baseline maps the first one's space into the second one's. */
   readonly views: (task: T) => readonly CompiledView[];
   /** Labels, lists or boxes, held against the items. Exit 3 when they do not fit; called before hours of training, and not after. */
   readonly truth: (context: TruthContext, task: T) => Promise<Truth>;
-  /** All beside the views and the method that outcomes depend on, such as checksums of the truth: part of their key. */
+  /**
+   * All beside the views and the method that outcomes depend on, such as checksums of the truth: part of their key.
+   * The task's fields are in the key anyway, all but `name`, `ks`, `baselines` and `bootstrap`.
+   */
   readonly identity: (truth: Truth, task: T) => Json;
-  /** The outcomes of one method. */
+  /** The outcomes of one method, the same arrays for each. */
   readonly measure: (context: MethodContext, task: T, truth: Truth, method: MethodPair) => Promise<Outcomes>;
   /** Metrics of all methods, the projectors first. Pure. */
   readonly compare: (task: T, truth: Truth, methods: readonly MeasuredMethod[]) => Compared;
-  /** Adds to the metrics what only the context knows, such as examples. */
-  readonly finish?: (context: MethodContext, task: T, truth: Truth, metrics: TaskMetrics, projectors: Method) => Promise<TaskMetrics>;
+  /**
+   * Adds to the metrics what only the context knows, such as names of items. Called every time, so it
+   * embeds nothing: what it needs of the embeddings is among the outcomes, here those of the first seed's projectors.
+   */
+  readonly finish?: (context: MethodContext, task: T, truth: Truth, metrics: TaskMetrics, outcomes: Outcomes) => Promise<TaskMetrics>;
 }

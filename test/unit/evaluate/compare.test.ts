@@ -21,12 +21,12 @@ function method(name: string, relevance: Relevance, lift: number, seed: number):
     for (const column of columns.subarray(offsets[query], offsets[query + 1])) data[query * gallery + column] = (data[query * gallery + column] ?? 0) + lift;
   }
   const scores = { data, rows: queries, columns: gallery };
-  return { kind: "ranked", name, forward: rankRows(scores, relevance, name), reverse: rankColumns(scores, reverseRelevance(relevance), name) };
+  return { kind: "ranked", name, seeds: [{ forward: rankRows(scores, relevance, name), reverse: rankColumns(scores, reverseRelevance(relevance), name) }] };
 }
 
 const chance: RetrievalMethod = { kind: "chance", name: "chance" };
 const rows = relevanceFromRows(200, 200, "test");
-const retrieval = (methods: readonly RetrievalMethod[], relevance = rows) => compareRetrieval({ name: "sound-image", relevance, methods, ks: [1, 5], bootstrap });
+const retrieval = (methods: readonly RetrievalMethod[], relevance = rows) => compareRetrieval({ name: "sound-image", relevance, methods, ks: [1, 5], bootstrap }).metrics;
 
 describe("methods side by side", () => {
   it("make an entry of metrics.json", () => {
@@ -100,13 +100,13 @@ describe("methods side by side", () => {
     const truth = Uint32Array.from({ length: 120 }, (_, i) => i % 3);
     const scores = (right: number) => Float64Array.from({ length: 360 }, (_, i) => Number(i % 3 === (Math.floor(i / 3) + (Math.floor(i / 3) % 10 < right ? 0 : 1)) % 3));
     const outcomes = (right: number) => classOutcomes({ data: scores(right), rows: 120, columns: 3 }, truth, "test");
-    const task = compareClassification({
+    const { metrics: task } = compareClassification({
       name: "shapes",
       truth,
       classes: 3,
       methods: [
-        { kind: "scored", name: "cmcr", outcomes: outcomes(9) },
-        { kind: "scored", name: "ridge", outcomes: outcomes(5) },
+        { kind: "scored", name: "cmcr", seeds: [outcomes(9)] },
+        { kind: "scored", name: "ridge", seeds: [outcomes(5)] },
         { kind: "chance", name: "chance" },
       ],
       ks: [1, 3],

@@ -1,0 +1,100 @@
+import { baselines } from "../../config/baselines.js";
+import type { CompiledBaseline, CompiledTask } from "../../config/compiled.js";
+import { readNpy, writeNpy } from "../../data/npy.js";
+import { dataError } from "../../errors.js";
+import { type Json, textSha256 } from "../../store/checksums.js";
+import type { StoreEntry } from "../../store/store.js";
+import { produce, type RunContext } from "../context.js";
+import { baselineIdentity, baselineMethod, type MethodContext } from "./methods.js";
+import type { MethodPair, Outcomes, TaskKind } from "./taskKind.js";
+
+/** Raised when outcomes would be others than before whatever the kind of task. */
+const OUTCOMES_VERSION = 1;
+const ARRAY_FILE = ".npy";
+
+/** A task as it is about to be measured. */
+export interface TaskInHand {
+  readonly run: RunContext;
+  readonly context: MethodContext;
+  readonly kind: TaskKind;
+  readonly task: CompiledTask;
+  readonly truth: unknown;
+}
+
+/** A method that is measured with the worker's help. */
+export interface MethodToMeasure {
+  /** Such as `cmcr`, for people. */
+  readonly name: string;
+  /** All that tells it from other methods: part of the key. */
+  readonly identity: Json;
+  /** Called only when its outcomes are not in the store. */
+  readonly open: () => Promise<MethodPair>;
+}
+
+/** The outcomes of one method on a task, from the store or measured now. */
+export async function outcomesOf({ run, context, kind, task, truth }: TaskInHand, method: MethodToMeasure): Promise<Outcomes> {
+  const entry = await produce(run, {
+    stage: "evaluate",
+    output: `${task.name} by ${method.name}`,
+    unit: "methods",
+    inputs: {
+      kind: "outcomes",
+      version: OUTCOMES_VERSION,
+      task: measuredFields(task),
+      kindVersion: kind.version,
+      views: kind.views(task).map((view) => {
+        const { sha256, kept } = context.table.get(view);
+        return { space: view.space, sha256, items: kept.count, skipped: textSha256(kept.skipped.join()) };
+      }),
+      truth: kind.identity(truth, task),
+      method: method.identity,
+      torch: run.worker.info.torchVersion,
+      device: run.worker.info.device.replace(/:\d+$/, ""),
+    },
+    async make(pending) {
+      const opened = await method.open();
+      try {
+        const outcomes = await kind.measure(context, task, truth, opened);
+        for (const [name, array] of Object.entries(outcomes)) await writeNpy(pending.file(`${name}${ARRAY_FILE}`), array, [array.length]);
+        return { files: Object.keys(outcomes).map((name) => `${name}${ARRAY_FILE}`), facts: {} };
+      } finally {
+        await opened.there.release();
+      }
+    },
+  });
+  return readOutcomes(entry);
+}
+
+/** A baseline as it is measured: fitted from the query's space into the other one, and on demand the other way. */
+export function baselineToMeasure(context: MethodContext, kind: TaskKind, task: CompiledTask, baseline: CompiledBaseline): MethodToMeasure {
+  const views = kind.views(task);
+  const [from, to] = views.map(({ space }) => space);
+  if (from === undefined || to === undefined) throw new Error(`${task.name} does not compare two views`);
+  return {
+    name: baseline.name,
+    identity: { baseline: baselineIdentity(context, baseline, views) },
+    open: async () => ({ there: await baselineMethod(context, baseline, from, to), back: () => baselineMethod(context, baseline, to, from) }),
+  };
+}
+
+/** Whether a baseline's metrics are expected values, for which nothing is measured. */
+export function isPrior({ method }: CompiledBaseline): boolean {
+  return baselines.get(method).computed === "expectation";
+}
+
+/** A task without what changes no outcome: its name, the cut-offs, what it is compared with, the intervals. */
+function measuredFields({ name: _name, ks: _ks, baselines: _baselines, bootstrap: _bootstrap, ...fields }: CompiledTask): Json {
+  return fields as unknown as Json;
+}
+
+async function readOutcomes(entry: StoreEntry): Promise<Outcomes> {
+  const outcomes: Record<string, Uint32Array | Float64Array> = {};
+  for (const file of Object.keys(entry.manifest.files)) {
+    const { data } = await readNpy(entry.path(file));
+    if (!(data instanceof Uint32Array) && !(data instanceof Float64Array)) {
+      throw dataError(`${entry.path(file)} holds no outcomes. Remove ${entry.folder}; it is made again.`, { reason: "CORRUPT", path: entry.folder });
+    }
+    outcomes[file.slice(0, -ARRAY_FILE.length)] = data;
+  }
+  return outcomes;
+}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cmcr.v1 import retrieval_pb2, retrieval_pb2_grpc
 from cmcr_worker.errors import Reason, WorkerError
+from cmcr_worker.retrieval.groups import score_groups
 from cmcr_worker.retrieval.ranks import rank_relevant, score_blocks, top_k
 from cmcr_worker.server.flow import Call
 from cmcr_worker.server.state import WorkerState
@@ -85,6 +86,26 @@ class RetrievalService(retrieval_pb2_grpc.RetrievalServiceServicer):
         for block in score_blocks(queries, gallery, device=self._state.device, cancelled=call.cancelled):
             for start in range(0, len(block), rows):
                 yield retrieval_pb2.ScoreResponse(scores=to_wire(block[start : start + rows]))
+
+    @streaming
+    def ScoreGroups(
+        self, request: retrieval_pb2.ScoreGroupsRequest, context: grpc.ServicerContext
+    ) -> Iterator[retrieval_pb2.ScoreGroupsResponse]:
+        """The scores of chosen queries with a run of gallery rows each, block of pairs by block."""
+        queries, gallery = self._matrices(request.queries, request.gallery)
+        call = Call(context, self._state.stopping)
+        blocks = score_groups(
+            queries,
+            gallery,
+            uint32(request.query_rows, field="query_rows"),
+            uint32(request.starts, field="starts"),
+            uint32(request.ends, field="ends"),
+            cancelled=call.cancelled,
+        )
+        for block in blocks:
+            yield retrieval_pb2.ScoreGroupsResponse(
+                scores=block.scores.astype("<f4").tobytes(), groups_done=block.groups_done
+            )
 
     def _matrices(self, queries: str, gallery: str) -> tuple[Tensor, Tensor]:
         right = require_matrix(self._state.tensors.get(gallery, field="gallery"), "gallery")

@@ -74,6 +74,39 @@ class TestRank:
         assert got.reason is Reason.SHAPE_MISMATCH
 
 
+class TestScoreGroups:
+    GROUPS = ((3, 0, 11), (0, 4, 4), (6, 2, 5), (3, 10, 11))
+
+    def scores(self, served: Served, **changes: Any) -> list[Any]:
+        rows, starts, ends = (uint32(each) for each in zip(*self.GROUPS, strict=True))
+        fields = {"query_rows": rows, "starts": starts, "ends": ends, **handles(served), **changes}
+        return list(served.retrieval.ScoreGroups(retrieval_pb2.ScoreGroupsRequest(**fields), timeout=LIMIT))
+
+    def test_against_the_score_matrix(self, served: Served) -> None:
+        answers = self.scores(served)
+        found = np.frombuffer(b"".join(answer.scores for answer in answers), "<f4")
+        expected = np.concatenate([SCORES[row, start:end] for row, start, end in self.GROUPS])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert answers[-1].groups_done == len(self.GROUPS)
+
+    def test_no_groups(self, served: Served) -> None:
+        assert self.scores(served, query_rows=b"", starts=b"", ends=b"") == []
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"query_rows": uint32([0, 0, 0, 7])}, Reason.CONFIG_INVALID),
+            ({"ends": uint32([11, 4, 5, 12])}, Reason.CONFIG_INVALID),
+            ({"starts": uint32([0, 5, 2, 10])}, Reason.CONFIG_INVALID),
+            ({"starts": uint32([0, 4, 2])}, Reason.SHAPE_MISMATCH),
+            ({"ends": uint32([11, 4, 5, 11])[:-1]}, Reason.SHAPE_MISMATCH),
+            ({"gallery": "unknown"}, Reason.STALE_HANDLE),
+        ],
+    )
+    def test_mistakes(self, served: Served, changes: dict[str, Any], reason: Reason) -> None:
+        assert failure_of(lambda: self.scores(served, **changes)).reason is reason
+
+
 class TestTopK:
     def top(self, served: Served, **fields: Any) -> tuple[np.ndarray, np.ndarray]:
         request = retrieval_pb2.TopKRequest(**{**handles(served), **fields})

@@ -77,7 +77,7 @@ class Child:
             self._sessions.add(session.number)
             extra = START_SECONDS
             self._put(Open(session.number, session.modality, session.limits, session.preparation))
-        self._put(Decode(session.number, task.source, task.part))
+        self._put(Decode(session.number, task.source, task.part, task.regions))
         self.tasks.append(task)
         if len(self.tasks) == 1:
             self._begin_head(extra + (0.0 if self.ready else START_SECONDS))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmcr_worker.decoding.encoded import Encoded, Limits, Part
+from cmcr_worker.decoding.regions import Box
 from cmcr_worker.errors import Reason, WorkerError
 
 
@@ -28,11 +29,12 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """One item of a session."""
+    """One item of a session; where it has `regions`, these are prepared in its place, as a `Cut`."""
 
     session: int
     source: Encoded
     part: Part | None
+    regions: tuple[Box, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from cmcr_worker.decoding.encoded import Encoded, Limits
 from cmcr_worker.decoding.failing import first_line
 from cmcr_worker.decoding.frames import Assembler, send_all
 from cmcr_worker.decoding.messages import Answer, Close, Decode, Open, Ready, failed
+from cmcr_worker.decoding.regions import cut
 from cmcr_worker.decoding.registry import Decoder, decoder
 from cmcr_worker.errors import Reason, WorkerError
 
@@ -74,6 +75,8 @@ class _Sessions:
         signal.setitimer(signal.ITIMER_REAL, session.limits.work_seconds + ORPHAN_SECONDS)
         try:
             media = session.decode(request.source, session.limits, request.part)
+            if request.regions is not None:
+                return Answer(value=cut(media, request.regions, session.prepare))
             return Answer(value=session.prepare(media))
         except WorkerError as error:
             return failed(_named(error, request.source))

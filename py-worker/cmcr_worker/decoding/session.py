@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from cmcr_worker.decoding.encoded import Encoded, Limits, Part
 from cmcr_worker.decoding.frames import array_bytes
 from cmcr_worker.decoding.messages import Answer
+from cmcr_worker.decoding.regions import Box
 
 if TYPE_CHECKING:
     from cmcr_worker.decoding.pool import DecoderPool
@@ -24,12 +25,15 @@ _SHARE_OF_THE_LAST = 0.1  # In the average of what items take.
 class Task:
     """One item on its way; `answer` is set once it has been through a decoder."""
 
-    __slots__ = ("answer", "extra_seconds", "held", "part", "session", "source")
+    __slots__ = ("answer", "extra_seconds", "held", "part", "regions", "session", "source")
 
-    def __init__(self, session: Session, source: Encoded, part: Part | None) -> None:
+    def __init__(
+        self, session: Session, source: Encoded, part: Part | None, regions: tuple[Box, ...] | None
+    ) -> None:
         self.session = session
         self.source = source
         self.part = part
+        self.regions = regions
         self.answer: Answer | None = None
         self.held = 0
         self.extra_seconds = 0.0
@@ -53,9 +57,9 @@ class Session:
         self._pool = pool
         self._answered = threading.Condition()
 
-    def submit(self, source: Encoded, part: Part | None) -> Task:
-        """Hands an item in; never waits."""
-        task = Task(self, source, part)
+    def submit(self, source: Encoded, part: Part | None, regions: tuple[Box, ...] | None = None) -> Task:
+        """Hands an item in, of which these regions are wanted or all; never waits."""
+        task = Task(self, source, part, regions)
         self._pool.enqueue(task)
         return task
 

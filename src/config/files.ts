@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly open: boolean;
   /** Files that are not needed, and may be gone. */
   readonly except?: readonly NamedFile["use"]["kind"][];
+  /** What was found in files that were opened before, kept here by those who check many experiments on the same ones. */
+  readonly opened?: Map<string, Promise<OpenedFile | FileFault>>;
 }
 
 /**
@@ -25,8 +27,8 @@ export interface CheckOptions {
  * @throws CmcrError (exit 3) that lists every file at fault, with the field and
  * line that name it; exit 2 when the files are right and a setting does not suit them.
  */
-export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open, except = [] }: CheckOptions): Promise<DataFacts> {
-  const inspected = await Promise.all((open ? namedFiles(experiment) : []).filter(({ use }) => !except.includes(use.kind)).map(inspect));
+export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open, except = [], opened: known = new Map() }: CheckOptions): Promise<DataFacts> {
+  const inspected = await Promise.all((open ? namedFiles(experiment) : []).filter(({ use }) => !except.includes(use.kind)).map((file) => inspectOnce(file, known)));
   const opened: OpenedFile[] = [];
   const faults: FileFault[] = [];
   for (const result of inspected) {
@@ -91,6 +93,14 @@ const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHea
 
 /** What must lie at a path, where it is not a file alone. */
 const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { checkpoint: "file or folder", projectors: "file or folder" };
+
+async function inspectOnce(file: NamedFile, known: NonNullable<CheckOptions["opened"]>): Promise<OpenedFile | FileFault> {
+  const key = JSON.stringify([file.path, file.use]);
+  const inspected = known.get(key) ?? inspect(file);
+  known.set(key, inspected);
+  // The same file for the same use, perhaps named by another field.
+  return { ...(await inspected), field: file.field };
+}
 
 async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
   const wanted = file.use.kind === "source" ? file.use.expected : (EXPECTED[file.use.kind] ?? "file");

@@ -5,14 +5,14 @@ import { CmcrError, usageError } from "../errors.js";
 import { checkExperiment } from "./checks/experiment.js";
 import { compileExperiment } from "./compile.js";
 import type { CompiledExperiment } from "./compiled.js";
-import { LARGEST_FILE_BYTES, readDocument } from "./document.js";
+import { LARGEST_FILE_BYTES, readDocument, type SourceDocument } from "./document.js";
 import { experimentSchema } from "./experiment.js";
 import { checkFiles, type CheckOptions } from "./files.js";
 import type { DataFacts } from "./fit.js";
 import { mistakesOf } from "./issues.js";
 import { describeValue, mistakesError, type FieldPath, type Locate } from "./mistake.js";
 import { namedFiles } from "./namedFiles.js";
-import { applyOverrides, locateWithOverrides, readOverride } from "./overrides.js";
+import { applyOverrides, locateWithOverrides, type Override, readOverride } from "./overrides.js";
 
 export interface ParseOptions {
   /** `path.to.field=value`, later ones last. */
@@ -36,8 +36,14 @@ export interface ParsedExperiment {
  * @throws CmcrError (exit 2) that lists every mistake in the file with its place.
  */
 export function parseExperiment(text: string, fileName: string, options: ParseOptions = {}): ParsedExperiment {
-  const document = readDocument(text, fileName);
-  const overrides = (options.set ?? []).map(readOverride);
+  return parseDocument(readDocument(text, fileName), (options.set ?? []).map(readOverride), options.folder ?? dirname(resolve(fileName)));
+}
+
+/**
+ * The same of a file that is read already, with changes of any origin. Relative paths start from `folder`.
+ * @throws CmcrError (exit 2) that lists every mistake with its place.
+ */
+export function parseDocument(document: SourceDocument, overrides: readonly Override[], folder: string): ParsedExperiment {
   const locate = locateWithOverrides(document.locate, overrides, document.value);
   if (!isMap(document.value)) {
     const found = document.value === null ? "an empty file" : describeValue(document.value);
@@ -48,7 +54,6 @@ export function parseExperiment(text: string, fileName: string, options: ParseOp
   const findings = checkExperiment(value);
   const mistakes = [...(parsed.success ? [] : mistakesOf(parsed.error.issues, experimentSchema, value)), ...findings.mistakes];
   if (!parsed.success || mistakes.length > 0) throw mistakesError(mistakes, locate);
-  const folder = options.folder ?? dirname(resolve(fileName));
   return {
     experiment: compileExperiment(parsed.data, (path) => resolve(folder, path)),
     warnings: [...warnings, ...findings.warnings],
@@ -81,39 +86,44 @@ export interface LoadedExperiment extends ParsedExperiment {
  * that it names are missing or unreadable, or do not fit together.
  */
 export async function loadExperiment(path: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
-  const source = await readSource(path);
+  const source = await readSource(path, "experiment");
   const parsed = parseExperiment(source, path, { set: options.set ?? [] });
   const { experiment, locate } = parsed;
   const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true, except: options.except ?? [] });
   return { ...parsed, source, files: [...new Set(namedFiles(experiment).map((file) => file.path))], facts };
 }
 
-async function readSource(path: string): Promise<string> {
+/** The text of a file that people write, an experiment or a sweep. Exit 2 when there is none, or it is no text. */
+export async function readSource(path: string, what: "experiment" | "sweep"): Promise<string> {
+  const article = what === "experiment" ? "an" : "a";
   try {
     const { size } = await stat(path);
     if (size > LARGEST_FILE_BYTES) {
-      throw usageError(`${path}: expected an experiment file of at most ${LARGEST_FILE_BYTES} bytes, found ${size} bytes`, { reason: "BAD_YAML", path });
+      throw usageError(`${path}: expected ${article} ${what} file of at most ${LARGEST_FILE_BYTES} bytes, found ${size} bytes`, { reason: "BAD_YAML", path });
     }
     return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
   } catch (error) {
     if (error instanceof CmcrError) throw error;
-    throw unreadable(path, error);
+    throw unreadable(path, error, `${article} ${what} file`);
   }
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file. `cmcr init` writes one to start from",
-  ENOTDIR: "there is no such file. `cmcr init` writes one to start from",
   EISDIR: "this is a folder. Name the .yaml file in it",
   EACCES: "it may not be read. Check its permissions",
   ERR_ENCODING_INVALID_ENCODED_DATA: "it is not UTF-8 text",
 };
 
-function unreadable(path: string, cause: unknown): CmcrError {
+const MISSING: Readonly<Record<string, string>> = {
+  "an experiment file": "there is no such file. `cmcr init` writes one to start from",
+  "a sweep file": "there is no such file. docs/sweeps.md has one to start from",
+};
+
+function unreadable(path: string, cause: unknown, wanted: string): CmcrError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const missing = code === "ENOENT" || code === "ENOTDIR";
-  const why = REFUSALS[code] ?? `it cannot be read (${code === "" ? String(cause) : code})`;
-  return usageError(`${path}: expected an experiment file, but ${why}`, { reason: missing ? "EXPERIMENT_MISSING" : "EXPERIMENT_UNREADABLE", path, cause });
+  const why = (missing ? MISSING[wanted] : REFUSALS[code]) ?? `it cannot be read (${code === "" ? String(cause) : code})`;
+  return usageError(`${path}: expected ${wanted}, but ${why}`, { reason: missing ? "EXPERIMENT_MISSING" : "EXPERIMENT_UNREADABLE", path, cause });
 }
 
 function isMap(value: unknown): boolean {

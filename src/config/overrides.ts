@@ -1,12 +1,12 @@
 import { parse } from "yaml";
 
 import { usageError, type CmcrError } from "../errors.js";
-import { describeValue, pathText, valueAt, type FieldPath, type Locate } from "./mistake.js";
+import { describeValue, pathText, valueAt, type FieldPath, type Locate, type Place } from "./mistake.js";
 
-/** One `--set path.to.field=value`, read. */
+/** One change of a field of an experiment file: `--set path.to.field=value`, or a line of a sweep. */
 export interface Override {
-  /** As written on the command line. */
-  readonly text: string;
+  /** Where it stands: the option as written, or a place in the sweep's file. */
+  readonly place: Place;
   readonly path: FieldPath;
   readonly value: unknown;
 }
@@ -18,23 +18,24 @@ type Container = Record<string, unknown> | unknown[];
  * @throws CmcrError (exit 2) when there is no `=`, no path, or no YAML after it.
  */
 export function readOverride(text: string): Override {
+  const place = { text: `--set ${text}`, offset: Number.MAX_SAFE_INTEGER };
   const equals = text.indexOf("=");
   const path = equals < 0 ? [] : text.slice(0, equals).trim().split(".");
   if (path.length === 0 || path.some((step) => step === "")) {
-    throw refused(text, "expected path.to.field=value, such as connect.epochs=12", { reason: "BAD_OVERRIDE", path: "--set" });
+    throw refused(place, "expected path.to.field=value, such as connect.epochs=12", { reason: "BAD_OVERRIDE", path: "--set" });
   }
   try {
     const value: unknown = parse(text.slice(equals + 1), { strict: true, uniqueKeys: true, logLevel: "error", prettyErrors: false, maxAliasCount: 0 });
     JSON.stringify(value);
-    return { text, path, value };
+    return { place, path, value };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw refused(text, `expected a YAML value after =, found a mistake in it: ${why}`, { reason: "BAD_YAML", path: path.join("."), cause: error });
+    throw refused(place, `expected a YAML value after =, found a mistake in it: ${why}`, { reason: "BAD_YAML", path: path.join("."), cause: error });
   }
 }
 
-function refused(text: string, why: string, options: { readonly reason: string; readonly path: string; readonly cause?: unknown }): CmcrError {
-  const message = `--set ${text}: ${why}`;
+function refused(place: Place, why: string, options: { readonly reason: string; readonly path: string; readonly cause?: unknown }): CmcrError {
+  const message = `${place.text}: ${why}`;
   return usageError(message, { ...options, details: [message] });
 }
 
@@ -51,7 +52,7 @@ export function applyOverrides(value: unknown, overrides: readonly Override[], l
     const replaced = setAt(root, override);
     if (replaced !== undefined) {
       const before = overridingAt(done, override.path);
-      const place = before === undefined ? locate(override.path, "value").text : `--set ${before.text}`;
+      const place = before?.place.text ?? locate(override.path, "value").text;
       warnings.push(`${pathText(override.path)}: --set replaces ${briefly(replaced)} (${place}) by ${briefly(override.value)}`);
     }
     done.push(override);
@@ -89,7 +90,7 @@ function setAt(root: unknown, override: Override): unknown {
 function asContainer(value: unknown, override: Override, depth: number): Container {
   if (typeof value === "object" && value !== null) return value as Container;
   const parent = pathText(override.path.slice(0, depth));
-  throw refused(override.text, `expected a map or a list at ${parent === "" ? "the root" : parent}, found ${describeValue(value)}`, {
+  throw refused(override.place, `expected a map or a list at ${parent === "" ? "the root" : parent}, found ${describeValue(value)}`, {
     reason: "UNKNOWN_FIELD",
     path: pathText(override.path),
   });
@@ -101,7 +102,7 @@ function keyOf(container: Container, step: string | number, override: Override, 
   if (index >= 0 && index < container.length) return index;
   const parent = pathText(override.path.slice(0, depth));
   const range = container.length === 0 ? "an empty list has none" : `0 to ${container.length - 1}`;
-  throw refused(override.text, `expected an index into ${parent} (${range}), found "${step}"`, {
+  throw refused(override.place, `expected an index into ${parent} (${range}), found "${step}"`, {
     reason: "UNKNOWN_FIELD",
     path: pathText(override.path),
   });
@@ -120,12 +121,11 @@ function overridingAt(overrides: readonly Override[], path: FieldPath): Override
   return overrides.findLast((override) => override.path.every((step, index) => step === String(path[index])));
 }
 
-/** Places of a file with overrides: what was set, or came to be by it, points to its `--set`; all else to its line. */
+/** Places of a file with overrides: what was set, or came to be by it, points to where that stands; all else to its line. */
 export function locateWithOverrides(locate: Locate, overrides: readonly Override[], original: unknown): Locate {
   return (path, part) => {
     const override = overridingAt(overrides, path) ?? creatingAt(overrides, path, original);
-    if (override === undefined) return locate(path, part);
-    return { text: `--set ${override.text}`, offset: Number.MAX_SAFE_INTEGER };
+    return override?.place ?? locate(path, part);
   };
 }
 

@@ -48,7 +48,7 @@ export async function importedExperiment(settings: EncoderSettings, from: Import
   const overrides = settings.set.map(readOverride);
   const foreign = overrides.find(({ path }) => !CHANGEABLE.includes(String(path[0])));
   if (foreign !== undefined) {
-    throw usageError(`--set ${foreign.text}: an import changes ${CHANGEABLE.join(" and ")} alone. Put data and tasks into a copy of the run's file.`, {
+    throw usageError(`${foreign.place.text}: an import changes ${CHANGEABLE.join(" and ")} alone. Put data and tasks into a copy of the run's file.`, {
       reason: "BAD_OVERRIDE",
       path: "--set",
     });

@@ -38,9 +38,9 @@ def cloud_of(source: Encoded, xyz: npt.NDArray[Any], rgb: npt.NDArray[Any] | Non
 def cloud_of_columns(source: Encoded, columns: npt.NDArray[Any]) -> PointCloud:
     """A cloud of (points, 3) or (points, 6) numbers.
 
-    Columns 4 to 6 are colours where none of them is negative: in [0, 1], or 0 to 255. With a negative
-    number among them they are normals, as in ModelNet40's files, and are left out: the normals of an
-    object point in all directions, and a colour is never negative.
+    Columns 4 to 6 are normals, as in ModelNet40's files, and are left out, where one of the numbers is
+    negative, since a colour never is, or where each row has the length 1 or 0, as those of a flat thing that
+    faces one way. Otherwise they are colours: in [0, 1], or 0 to 255.
 
     Raises:
         WorkerError: DATA_CORRUPT for another number of columns, and as `cloud_of`.
@@ -50,9 +50,16 @@ def cloud_of_columns(source: Encoded, columns: npt.NDArray[Any]) -> PointCloud:
             f"has the shape {columns.shape}; expected (points, 3), or (points, 6) with colours or normals"
         )
     further = columns[:, 3:]
-    if further.shape[1] == 0 or np.nanmin(further, initial=np.inf) < 0:
+    if further.shape[1] == 0 or np.nanmin(further, initial=np.inf) < 0 or _of_unit_length(further):
         return cloud_of(source, columns[:, :3])
     return cloud_of(source, columns[:, :3], further)
+
+
+def _of_unit_length(rows: npt.NDArray[Any]) -> bool:
+    """Whether each row is a direction; NaN and 0 stand for that of a face without an area."""
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+    directions = np.abs(lengths - 1) < 10 * _SLACK
+    return bool(directions.any() and (directions | np.isnan(lengths) | (lengths == 0)).all())
 
 
 def _colours(source: Encoded, rgb: npt.NDArray[Any], points: int) -> npt.NDArray[np.float32]:

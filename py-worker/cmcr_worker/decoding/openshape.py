@@ -11,7 +11,8 @@ from numpy.lib import format as npy_format
 
 from cmcr_worker.decoding.cloud_columns import cloud_of
 from cmcr_worker.decoding.encoded import Encoded, Limits
-from cmcr_worker.decoding.pickled_arrays import RefusedPickle, read_pickle
+from cmcr_worker.decoding.pickled_arrays import read_pickle
+from cmcr_worker.decoding.pickled_values import RefusedPickle
 from cmcr_worker.decoding.pointcloud import PointCloud
 
 FEATURE_FIELDS = ("image_feat", "thumbnail_feat", "text_feat", "blip_caption_feat", "msft_caption_feat")

@@ -9,13 +9,14 @@ from pathlib import Path
 import grpc
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
+from cmcr_worker.decoding.unpack import Unpacked, unpack_clouds
 from cmcr_worker.encoders.protocol import EncoderProvider
 from cmcr_worker.encoders.registry import provider
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
 from cmcr_worker.server.encoder_cache import LoadedEncoder
 from cmcr_worker.server.encoding import run_encode
-from cmcr_worker.server.flow import Call
+from cmcr_worker.server.flow import Call, Progress, Report, with_progress
 from cmcr_worker.server.state import WorkerState
 from cmcr_worker.server.status import streaming, unary
 from cmcr_worker.server.wire import MODALITY_NUMBERS, modality_name
@@ -95,6 +96,29 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             captions=found.captions(source.split, source.seed, indices),
             revision=found.revision,
         )
+
+    @streaming
+    def UnpackClouds(
+        self, request: encoder_pb2.UnpackCloudsRequest, context: grpc.ServicerContext
+    ) -> Iterator[encoder_pb2.UnpackCloudsResponse]:
+        """Writes each cloud of a file as a .npy file of its own."""
+        path = self._state.path(request.path, field="path")
+        folder = self._state.path(request.folder, field="folder")
+
+        def work(report: Report) -> Unpacked:
+            return unpack_clouds(path, folder, report)
+
+        for event in with_progress(Call(context, self._state.stopping), work):
+            if isinstance(event, Progress):
+                yield encoder_pb2.UnpackCloudsResponse(done=event.done, total=event.total)
+                continue
+            unpacked = event.value
+            yield encoder_pb2.UnpackCloudsResponse(
+                done=unpacked.count,
+                total=unpacked.count,
+                labels=unpacked.labels or (),
+                layout=unpacked.layout,
+            )
 
     def _resolve(
         self, spec: encoder_pb2.EncoderSpec

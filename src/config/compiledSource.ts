@@ -79,6 +79,8 @@ export interface CompiledTable {
 }
 
 export type CompiledSource =
+  /** The items of several sources, one after the other. */
+  | { readonly type: "joined"; readonly sources: readonly Exclude<CompiledSource, { readonly type: "builtin" | "joined" }>[] }
   | { readonly type: "builtin"; readonly generator: string; readonly split: string; readonly count: number | null; readonly seed: number }
   | { readonly type: "inline"; readonly items: readonly string[] }
   /** One item a line of a UTF-8 text file. */

@@ -19,7 +19,7 @@ export function describePlan(experiment: CompiledExperiment, facts: DataFacts): 
   const views = neededViews(experiment);
   const { worker } = experiment;
   const lines: [string, string][] = [
-    ["experiment", `${experiment.name}, seed ${experiment.seed}`],
+    ["experiment", `${experiment.name}, ${experiment.seeds.length === 1 ? `seed ${experiment.seed}` : `seeds ${experiment.seeds.join(", ")}`}`],
     ["worker", worker.address === null ? `started here, device ${worker.device}, ${plural(worker.threads, "thread")}` : `at ${worker.address}`],
     ...Object.values(experiment.spaces).map((space): [string, string] => ["space", describeSpace(space, facts)]),
     ...Object.values(experiment.data).map((collection): [string, string] => ["data", describeCollection(collection, views, facts)]),
@@ -69,6 +69,8 @@ function describeSource(source: CompiledSource): string {
       return `generated (${source.generator}, ${source.split})`;
     case "inline":
       return "written in the file";
+    case "joined":
+      return source.sources.map(describeSource).join(" and ");
     case "glob":
       return `from ${source.path}/${source.pattern}`;
     case "webdataset": {

@@ -1,5 +1,6 @@
 import { BASELINES } from "../evaluate/baselines.js";
 import { experimentJsonSchema } from "./jsonSchema.js";
+import { PART_OF_JOINED } from "./sources/joined.js";
 
 /** The parts of a JSON Schema that the reference shows. */
 interface Node {
@@ -75,7 +76,8 @@ function fieldsOf(given: Node, path: string, resolve: (node: Node) => Node): Row
   }
   if (typeof node.additionalProperties === "object") rows.push(...fieldsOf(node.additionalProperties, `${path}.NAME`, resolve));
   const item = node.prefixItems?.[0] ?? node.items;
-  if (item !== undefined) rows.push(...fieldsOf(item, `${path}[]`, resolve));
+  // Its fields are those of the sources that stand beside it.
+  if (item !== undefined && item.$ref?.endsWith(`/${PART_OF_JOINED}`) !== true) rows.push(...fieldsOf(item, `${path}[]`, resolve));
   // A schedule's own fields are the same everywhere, and told once above.
   for (const choice of [...(node.anyOf ?? []), ...(node.oneOf ?? [])]) if (!isSchedule(choice, resolve)) rows.push(...fieldsOf(choice, path, resolve));
   return rows;

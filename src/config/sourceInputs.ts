@@ -12,6 +12,8 @@ export function sourceInputs(source: CompiledSource): readonly SourceInput[] {
     case "builtin":
     case "inline":
       return [];
+    case "joined":
+      return source.sources.flatMap((part, index) => sourceInputs(part).map((input) => ({ ...input, field: `sources.${index}.${input.field}` })));
     case "lines":
       return [{ path: source.path, field: "path", expected: "file" }];
     case "folder":
@@ -41,6 +43,8 @@ export function sourceRoots(source: CompiledSource): readonly string[] {
     case "inline":
     case "lines":
       return [];
+    case "joined":
+      return [...new Set(source.sources.flatMap(sourceRoots))];
     case "folder":
     case "glob":
     case "class-folder":

@@ -8,14 +8,14 @@ import { audioset, ave, vggsound } from "./clipLists.js";
 import { csv, tsv } from "./csv.js";
 import { classFolder, folder, glob } from "./folder.js";
 import { inline } from "./inline.js";
+import { joinedSource } from "./joined.js";
 import { json, jsonl } from "./json.js";
 import { lines } from "./lines.js";
 import { parquet } from "./parquet.js";
 import { webdataset } from "./webdataset.js";
 
-/** Every kind of source. A new one is a definition and a line here. */
-const SOURCES = [
-  builtin,
+/** Every kind of source whose items can follow those of another. A new one is a definition and a line here. */
+const LISTED = [
   inline,
   lines,
   folder,
@@ -37,6 +37,12 @@ const SOURCES = [
   vggsound,
   ave,
 ] as const;
+
+const listedSchema = z.discriminatedUnion("type", [LISTED[0].schema, ...LISTED.slice(1).map(({ schema }) => schema)]);
+const joined = joinedSource(listedSchema, indexByName("source", LISTED));
+
+/** Every kind of source. */
+const SOURCES = [builtin, ...LISTED, joined] as const;
 
 export const sources = indexByName("source", SOURCES);
 

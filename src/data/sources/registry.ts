@@ -1,6 +1,7 @@
 import { readCoco } from "./coco.js";
 import { readClassFolder, readFolder, readGlob } from "./folder.js";
 import type { ItemSource, ListedSource, SourceContext, SourceReader } from "./items.js";
+import { readJoined } from "./joined.js";
 import { readMsrVtt } from "./msrVtt.js";
 import { readTable } from "./table.js";
 import { readInline, readLines } from "./texts.js";
@@ -17,6 +18,7 @@ const READERS: { readonly [T in ListedSource["type"]]: SourceReader<T> } = {
   table: readTable,
   coco: readCoco,
   "msr-vtt": readMsrVtt,
+  joined: (source, context) => readJoined(source, context, openSource),
 };
 
 /** Opens a source whose items are named one by one. Rejects with exit 3 when it is not there. */

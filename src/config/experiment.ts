@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { collectionSchema } from "./collection.js";
-import { nameField, runNameField, seedField } from "./fields.js";
+import { nameField, pathField, runNameField, seedField } from "./fields.js";
 import { connectSchema } from "./methods/registry.js";
 import { spaceSchema } from "./providers/registry.js";
 import { taskSchema } from "./tasks/registry.js";
@@ -19,6 +19,10 @@ export const experimentSchema = z
       .refine((seeds) => new Set(seeds).size === seeds.length, { error: "expected each seed once" })
       .optional()
       .describe("In place of seed: the projectors are trained with each, and the metrics are their mean with its standard deviation."),
+    folders: z
+      .record(nameField("The folder's name."), pathField("The folder, relative to this file."))
+      .default({})
+      .describe("Folders by name: a path that begins with $NAME/ lies below one. So --set folders.data=DIR moves all data at once."),
     worker: workerSchema.prefault({}),
     spaces: z
       .record(nameField("The space's name."), spaceSchema)

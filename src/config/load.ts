@@ -12,6 +12,7 @@ import type { DataFacts } from "./fit.js";
 import { mistakesOf } from "./issues.js";
 import { describeValue, mistakesError, type FieldPath, type Locate } from "./mistake.js";
 import { namedFiles } from "./namedFiles.js";
+import { NamedFolders } from "./namedFolders.js";
 import { applyOverrides, locateWithOverrides, type Override, readOverride } from "./overrides.js";
 
 export interface ParseOptions {
@@ -26,6 +27,8 @@ export interface ParsedExperiment {
   readonly experiment: CompiledExperiment;
   /** What is odd but no mistake: replaced values, unused names. One line each. */
   readonly warnings: readonly string[];
+  /** The same without the replaced values. */
+  readonly oddities: readonly string[];
   /** The place of a field: `file:line:column`, or the `--set` that gave it its value. */
   readonly locate: Locate;
 }
@@ -54,9 +57,14 @@ export function parseDocument(document: SourceDocument, overrides: readonly Over
   const findings = checkExperiment(value);
   const mistakes = [...(parsed.success ? [] : mistakesOf(parsed.error.issues, experimentSchema, value)), ...findings.mistakes];
   if (!parsed.success || mistakes.length > 0) throw mistakesError(mistakes, locate);
+  const folders = new NamedFolders(parsed.data.folders, folder);
+  const experiment = compileExperiment(parsed.data, (path) => folders.resolve(path));
+  const unknown = folders.mistakes(value);
+  if (unknown.length > 0) throw mistakesError(unknown, locate);
   return {
-    experiment: compileExperiment(parsed.data, (path) => resolve(folder, path)),
+    experiment,
     warnings: [...warnings, ...findings.warnings],
+    oddities: findings.warnings,
     locate,
   };
 }

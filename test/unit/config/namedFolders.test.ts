@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+
+import { parseExperiment } from "../../../src/config/load.js";
+import { failureOf } from "../../helpers/failures.js";
+
+const experiment = (folders: string, path: string): string => `
+version: 1
+name: folders
+${folders}
+spaces:
+  clip: { provider: precomputed }
+  clap: { provider: precomputed }
+data:
+  captions: { modality: text, embeddings: { clip: ${path}, clap: plain/clap.npy } }
+  images: { modality: image, embeddings: { clip: $models/images.npy } }
+  sounds: { modality: audio, embeddings: { clap: sounds.npy } }
+connect:
+  method: cmcr
+  overlap: captions
+  sides: [ { space: clip, memory: images }, { space: clap, memory: sounds } ]
+`;
+const BOTH = "folders: { data: ../sets, models: /models }";
+const paths = (text: string, set: readonly string[] = []) => {
+  const { data } = parseExperiment(text, "/home/me/experiment.yaml", { set }).experiment;
+  return [data["captions"]?.embeddings, data["images"]?.embeddings];
+};
+
+const refusal = (text: string) => failureOf(Promise.resolve(text).then((file) => parseExperiment(file, "experiment.yaml")));
+
+describe("paths below named folders", () => {
+  it("start from the folder, itself relative to the file, and all others from the file", () => {
+    expect(paths(experiment(BOTH, "$data/emb/clip.npy"))).toEqual([
+      { clip: "/home/sets/emb/clip.npy", clap: "/home/me/plain/clap.npy" },
+      { clip: "/models/images.npy" },
+    ]);
+  });
+
+  it("move together", () => {
+    const moved = paths(experiment(BOTH, "$data/emb/clip.npy"), ["folders.data=/other", "folders.models=rel"]);
+    expect(moved).toEqual([{ clip: "/other/emb/clip.npy", clap: "/home/me/plain/clap.npy" }, { clip: "/home/me/rel/images.npy" }]);
+  });
+
+  it("leave a dollar that begins no name alone", () => {
+    expect(paths(experiment(BOTH, "$data-set.npy"))[0]).toMatchObject({ clip: "/home/me/$data-set.npy" });
+    expect(paths(experiment(BOTH, "a/$data/x.npy"))[0]).toMatchObject({ clip: "/home/me/a/$data/x.npy" });
+  });
+
+  it("are mistakes where the file has no such folder", async () => {
+    const error = await refusal(experiment(BOTH, "$dat/emb/clip.npy"));
+    expect(error.code).toBe(2);
+    expect(error.message).toContain(`experiment.yaml:9:51 data.captions.embeddings.clip: expected a folder of folders ($data, $models), found "$dat/emb/clip.npy"`);
+    expect(error.message).toContain(`Did you mean "data"?`);
+    const none = await refusal(experiment("folders: {}", "plain.npy"));
+    expect(none.message).toContain("expected folders.models, which paths that begin with $models/ lie below");
+  });
+});

@@ -71,13 +71,14 @@ describe("the JSON Schema", () => {
   it("is of draft 2020-12 and describes every field", () => {
     expect(schema).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema", type: "object", additionalProperties: false });
     expect(fieldsWithoutDescription(schema, "")).toEqual([]);
-    expect(Object.keys(schema.properties ?? {})).toEqual(["version", "name", "seed", "worker", "spaces", "data", "connect", "evaluate"]);
+    expect(Object.keys(schema.properties ?? {})).toEqual(["version", "name", "seed", "seeds", "folders", "worker", "spaces", "data", "connect", "evaluate"]);
   });
 
   it.each([
     ["the interface's example", DIGITS],
     ["the least experiment", MINIMAL],
     ["quickstart.yaml", shipped("quickstart")],
+    ["quickstart-3d.yaml", shipped("quickstart-3d")],
     ["own-embeddings.yaml", shipped("own-embeddings")],
   ])("accepts %s", (_what, text) => {
     expect(violations(schema, parse(text))).toEqual([]);

@@ -25,7 +25,7 @@ export const CASES: readonly Case[] = [
     reason: "UNKNOWN_FIELD",
     path: "evaluation",
     message:
-      'digits.yaml:32:1 evaluation: expected one of the fields version, name, seed, worker, spaces, data, connect, evaluate, found "evaluation". Did you mean "evaluate"?',
+      'digits.yaml:32:1 evaluation: expected one of the fields version, name, seed, seeds, folders, worker, spaces, data, connect, evaluate, found "evaluation". Did you mean "evaluate"?',
   },
   {
     what: "an unknown field of a schedule",

@@ -16,6 +16,18 @@ const labelsSchema = z
   ])
   .describe("What each item is: a .npy file of integers (n,), one for each item of the source; or { attribute: NAME } of the source's items.");
 
+/** Name of the one list of boxes that a generator's items have. */
+export const GENERATED_BOXES = "boxes";
+
+const boxesSchema = z
+  .union([
+    pathField("A .json file: for each item a list of boxes.", [".json"]),
+    z.strictObject({ attribute: z.string().describe("An attribute of the source's items that holds an item's list of boxes as JSON text; of a built-in world, boxes.") }),
+  ])
+  .describe(
+    "Where in its image each item sounds: a .json file with a list for each item of the source, [[left, top, right, bottom], ...] in fractions of the frame, [] where nothing sounds; or { attribute: NAME } of the source's items.",
+  );
+
 /** Percent of a collection's items that may be unreadable before its encoding fails. */
 export const DEFAULT_UNREADABLE_LIMIT = 5;
 
@@ -59,6 +71,7 @@ export const collectionSchema = z
       .default({})
       .describe("Embeddings that are given, so not encoded: a file or a folder for each space."),
     labels: labelsSchema.optional(),
+    boxes: boxesSchema.optional(),
     unreadable: unreadableSchema.prefault({}),
     limits: limitsSchema.optional(),
   })
@@ -71,7 +84,7 @@ export type UserCollection = z.output<typeof collectionSchema>;
 
 /** A collection with every path absolute. */
 export function compileCollection(user: UserCollection, name: string, resolve: ResolvePath): CompiledCollection {
-  const { labels } = user;
+  const { labels, boxes } = user;
   return {
     name,
     modality: user.modality,
@@ -83,6 +96,12 @@ export function compileCollection(user: UserCollection, name: string, resolve: R
         : typeof labels === "string"
           ? { kind: "file", path: resolve(labels) }
           : { kind: "attribute", attribute: labels.attribute },
+    boxes:
+      boxes === undefined
+        ? null
+        : typeof boxes === "string"
+          ? { kind: "file", path: resolve(boxes) }
+          : { kind: "attribute", attribute: boxes.attribute },
     unreadable: user.unreadable,
     limits: user.limits === undefined ? null : compileLimits(user.limits),
   };

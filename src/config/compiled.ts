@@ -6,6 +6,7 @@
 
 import { isAbsolute } from "node:path";
 
+import type { MapSettings } from "../evaluate/places.js";
 import type { CompiledSource } from "./compiledSource.js";
 
 export type { CompiledPart, CompiledSource, CompiledTable, SourceInput, TableFormat, TableLayout } from "./compiledSource.js";
@@ -70,6 +71,13 @@ export type CompiledLabels =
   /** An attribute of the source's items, such as `class`. */
   | { readonly kind: "attribute"; readonly attribute: string };
 
+/** Where in each image something sounds. */
+export type CompiledBoxes =
+  /** A .json file with a list of boxes [left, top, right, bottom] for each item, fractions of the frame; an empty one where nothing sounds. */
+  | { readonly kind: "file"; readonly path: string }
+  /** An attribute of the source's items that holds such a list as JSON text; of a generator, `boxes`. */
+  | { readonly kind: "attribute"; readonly attribute: string };
+
 /** What becomes of items that cannot be read. */
 export interface CompiledUnreadable {
   /** `skip`: they are left out and listed, up to the limit. `fail`: the first one ends the run. */
@@ -94,6 +102,7 @@ export interface CompiledCollection {
   /** Space name to absolute path, for embeddings that are given. */
   readonly embeddings: Readonly<Record<string, string>>;
   readonly labels: CompiledLabels | null;
+  readonly boxes: CompiledBoxes | null;
   readonly unreadable: CompiledUnreadable;
   /** Null: none was given. */
   readonly limits: CompiledLimits | null;
@@ -205,6 +214,7 @@ export interface CompiledBaseline {
 interface CompiledTaskBase {
   readonly name: string;
   readonly query: CompiledView;
+  /** Cut-offs of the metrics; none where a task's metrics have no such thing. */
   readonly ks: readonly number[];
   readonly baselines: readonly CompiledBaseline[];
   /** The draws' own seed: whatever the seeds of the training are, runs over the same items are paired. */
@@ -225,7 +235,36 @@ export interface CompiledClassification extends CompiledTaskBase {
   readonly average: "projected" | "embedded";
 }
 
-export type CompiledTask = CompiledRetrieval | CompiledClassification;
+interface CompiledPlacing extends CompiledTaskBase {
+  /** The images of the sounds, item by item, with their regions. */
+  readonly image: CompiledView & { readonly regions: CompiledRegions };
+  readonly map: MapSettings;
+}
+
+/** Where in its image a sound comes from. */
+export interface CompiledLocalization extends CompiledPlacing {
+  readonly task: "localization";
+}
+
+/** The same among pairs of which some do not belong together: whether a sound comes from the image at all. */
+export interface CompiledCounterfactual extends CompiledPlacing {
+  readonly task: "counterfactual";
+}
+
+export type CompiledTask = CompiledRetrieval | CompiledClassification | CompiledLocalization | CompiledCounterfactual;
+
+/** What a task looks at: the query's view, and that which it is held against. */
+export function taskViews(task: CompiledTask): readonly [CompiledView, CompiledView] {
+  switch (task.task) {
+    case "retrieval":
+      return [task.query, task.gallery];
+    case "classification":
+      return [task.query, task.classes];
+    case "localization":
+    case "counterfactual":
+      return [task.query, task.image];
+  }
+}
 
 export interface CompiledExperiment {
   readonly version: 1;

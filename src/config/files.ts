@@ -1,6 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { extname } from "node:path";
 
+import { readBoxes } from "../data/boxes.js";
 import { readClipRetrieval } from "../data/clipRetrieval/read.js";
 import { readNpyHeader } from "../data/npy.js";
 import { findNonFinite, readNpyBlocks } from "../data/npyContents.js";
@@ -94,6 +95,11 @@ const HEADER_READERS: Readonly<Record<string, (path: string) => Promise<ArrayHea
 /** What must lie at a path, where it is not a file alone. */
 const EXPECTED: Readonly<Partial<Record<NamedFile["use"]["kind"], string>>> = { checkpoint: "file or folder", projectors: "file or folder" };
 
+/** How many lists of boxes a file holds, as an array's shape. */
+async function boxesHeader(path: string): Promise<ArrayHeader> {
+  return { dtype: "boxes", shape: [(await readBoxes(path)).length] };
+}
+
 async function inspectOnce(file: NamedFile, known: NonNullable<CheckOptions["opened"]>): Promise<OpenedFile | FileFault> {
   const key = JSON.stringify([file.path, file.use]);
   const inspected = known.get(key) ?? inspect(file);
@@ -121,6 +127,7 @@ async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
       const fault = await valueFault(file, header);
       if (fault !== null) return fault;
     }
+    if (file.use.kind === "boxes" || file.use.kind === "regions") return { ...file, header: await boxesHeader(file.path) };
     return { ...file, header };
   } catch (error) {
     if (error instanceof CmcrError) return fault(error.reason, error.message);

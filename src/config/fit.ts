@@ -58,6 +58,8 @@ export function checkFit(experiment: CompiledExperiment, files: readonly OpenedF
   }
   for (const { path, field, use, header } of files) {
     if (use.kind === "labels" && header !== null) checkLabels(header, rows.get(use.collection), path, field, report);
+    if (use.kind === "boxes" && header !== null) checkLists("boxes", header, rows.get(use.collection), path, field, report);
+    if (use.kind === "regions" && header !== null) checkLists("regions", header, rows.get(use.collection), path, field, report);
   }
   const facts = { rows: values(rows), dimensions: values(dimensions) };
   checkRowPairs(experiment, facts, report);
@@ -119,8 +121,20 @@ function checkLabels({ dtype, shape }: ArrayHeader, rows: Known | undefined, pat
   }
 }
 
+/** A file of lists of boxes, whose shape is their number. */
+function checkLists(what: string, { shape }: ArrayHeader, rows: Known | undefined, path: string, field: FieldPath, report: Report): void {
+  if (rows === undefined || shape[0] === rows.value) return;
+  report(shapeFault(field, `${path}: expected ${what} of ${rows.value} items, a list for each item of ${rows.by}, found ${shape[0] ?? 0}`));
+}
+
 function checkRowPairs(experiment: CompiledExperiment, { rows }: DataFacts, report: Report): void {
   for (const [index, task] of experiment.evaluate.entries()) {
+    if (task.task === "localization" || task.task === "counterfactual") {
+      const [sounds, images] = [rows.get(task.query.data), rows.get(task.image.data)];
+      if (sounds === undefined || images === undefined || sounds === images) continue;
+      report(shapeFault(["evaluate", index, "image"], `expected as many images as sounds, as sound i belongs to image i, found ${sounds} items of ${task.query.data} and ${images} of ${task.image.data}`));
+      continue;
+    }
     if (task.task !== "retrieval" || task.relevance.kind !== "rows") continue;
     const queries = rows.get(task.query.data);
     const gallery = rows.get(task.gallery.data);

@@ -7,6 +7,8 @@ export type FileUse =
   | { readonly kind: "embeddings"; readonly collection: string; readonly space: string; readonly modality: Modality }
   | { readonly kind: "labels"; readonly collection: string }
   | { readonly kind: "relevance" }
+  /** Where something sounds, or the regions of a task's images. */
+  | { readonly kind: "boxes" | "regions"; readonly collection: string }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "projectors" }
   | { readonly kind: "source"; readonly expected: SourceInput["expected"] };
@@ -28,7 +30,7 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
       files.push({ path, field: ["spaces", name, field], use: { kind: "checkpoint" } });
     }
   }
-  for (const [name, { embeddings, labels, source, modality }] of Object.entries(experiment.data)) {
+  for (const [name, { embeddings, labels, boxes, source, modality }] of Object.entries(experiment.data)) {
     const field = ["data", name];
     for (const input of source === null ? [] : sourceInputs(source)) {
       files.push({ path: input.path, field: [...field, "source", input.field], use: { kind: "source", expected: input.expected } });
@@ -37,12 +39,17 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
       files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space, modality } });
     }
     if (labels?.kind === "file") files.push({ path: labels.path, field: [...field, "labels"], use: { kind: "labels", collection: name } });
+    if (boxes?.kind === "file") files.push({ path: boxes.path, field: [...field, "boxes"], use: { kind: "boxes", collection: name } });
   }
   const { connect } = experiment;
   if (connect.method === "imported") files.push({ path: connect.file, field: ["connect", "file"], use: { kind: "projectors" } });
   for (const [index, task] of experiment.evaluate.entries()) {
     if (task.task === "retrieval" && task.relevance.kind === "file") {
       files.push({ path: task.relevance.path, field: ["evaluate", index, "relevance"], use: { kind: "relevance" } });
+    }
+    if ((task.task === "localization" || task.task === "counterfactual") && task.image.regions.kind === "boxes") {
+      const { data, regions } = task.image;
+      files.push({ path: regions.path, field: ["evaluate", index, "image", "regions", "path"], use: { kind: "regions", collection: data } });
     }
   }
   return files;

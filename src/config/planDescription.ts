@@ -1,15 +1,20 @@
 import { batchesPerEpoch } from "../connect/batches.js";
+import { cropCount } from "../evaluate/regionMaps.js";
 import {
   type CompiledCollection,
   type CompiledConnect,
+  type CompiledCounterfactual,
   type CompiledExperiment,
   type CompiledImport,
+  type CompiledLocalization,
+  type CompiledRegions,
   type CompiledSource,
   type CompiledSpace,
   type CompiledTask,
   type CompiledView,
   connectedViews,
   hasEncoder,
+  taskViews,
   type Schedule,
 } from "./compiled.js";
 import type { DataFacts } from "./fit.js";
@@ -33,7 +38,7 @@ export function describePlan(experiment: CompiledExperiment, facts: DataFacts): 
 /** Every collection and space that come together somewhere, once. */
 function neededViews({ connect, evaluate }: CompiledExperiment): CompiledView[] {
   const views: CompiledView[] = [...connectedViews(connect)];
-  for (const task of evaluate) views.push(task.query, "gallery" in task ? task.gallery : task.classes);
+  for (const task of evaluate) views.push(...taskViews(task));
   return [...new Map(views.map((view) => [`${view.data}/${view.space}`, view])).values()];
 }
 
@@ -60,6 +65,7 @@ function describeCollection(collection: CompiledCollection, views: readonly Comp
   if (encoded.length > 0) parts.push(`to be encoded into ${encoded.join(" and ")}`);
   if (spaces.length === 0) parts.push("not used");
   if (collection.labels !== null) parts.push("with labels");
+  if (collection.boxes !== null) parts.push("with boxes");
   return parts.join(", ");
 }
 
@@ -148,10 +154,36 @@ function describeTask(task: CompiledTask, { rows }: DataFacts): string {
     const count = rows.get(data);
     return `${count === undefined ? "" : `${count} `}${data} (${space})`;
   };
-  const what =
-    task.task === "retrieval"
-      ? `retrieval, ${view(task.query)} in ${view(task.gallery)}, relevance ${task.relevance.kind === "file" ? task.relevance.path : task.relevance.kind}`
-      : `classification, ${view(task.query)} among ${view(task.classes)}`;
+  const what = (): string => {
+    switch (task.task) {
+      case "retrieval":
+        return `retrieval, ${view(task.query)} in ${view(task.gallery)}, relevance ${task.relevance.kind === "file" ? task.relevance.path : task.relevance.kind}`;
+      case "classification":
+        return `classification, ${view(task.query)} among ${view(task.classes)}`;
+      case "localization":
+      case "counterfactual":
+        return `${task.task}, ${view(task.query)} in ${describeRegions(task.image.regions)} of ${view(task.image)}, ${describeMap(task)}`;
+    }
+  };
   const names = task.baselines.map(({ name }) => name);
-  return `${task.name}: ${what}, k ${task.ks.join(", ")}, beside ${names.length === 0 ? "no baseline" : names.join(", ")}`;
+  const ks = task.ks.length === 0 ? "" : `, k ${task.ks.join(", ")}`;
+  return `${task.name}: ${what()}${ks}, beside ${names.length === 0 ? "no baseline" : names.join(", ")}`;
+}
+
+function describeRegions(regions: CompiledRegions): string {
+  switch (regions.kind) {
+    case "crops":
+      return plural(cropCount(regions.windows), "crop");
+    case "boxes":
+      return `the boxes of ${regions.path}`;
+    case "patches":
+      return `the patches (${regions.from})`;
+  }
+}
+
+function describeMap({ image: { regions }, map }: CompiledLocalization | CompiledCounterfactual): string {
+  const held = `at ${map.resolution} x ${map.resolution}${map.consensus === 1 ? "" : `, ${map.consensus} boxes agreeing`}`;
+  if (map.predict === "best-region") return `the best region ${held}`;
+  const between = regions.kind === "patches" ? `${map.interpolation}${map.alignCorners ? "" : " without aligned corners"}` : `the ${map.combine} over a pixel`;
+  return `${between}, cut ${map.strict ? "above" : "at"} ${map.threshold === null ? "the median" : map.threshold} ${held}`;
 }

@@ -6,8 +6,8 @@ export interface BaselineDefinition {
   /** One sentence for a reader of the results. */
   readonly description: string;
   /**
-   * Whether the worker fits it and embeds with it, or its metrics are expected
-   * values in closed form.
+   * Whether the worker fits it and embeds with it, or its metrics follow from
+   * the truth alone, as expected values in closed form do.
    */
   readonly computed: "worker" | "expectation";
   /** Its parameters with their defaults; a field that is not here is not a parameter of it. Null: all dimensions. */
@@ -24,7 +24,16 @@ export interface BaselineDefinition {
 export const BASELINES: readonly BaselineDefinition[] = [
   {
     name: "chance",
-    description: "What a uniformly random ranking is expected to reach.",
+    description: "What a uniformly random ranking is expected to reach; of places in images, what random scores of the same regions reach.",
+    computed: "expectation",
+    parameters: {},
+    gap: false,
+    memories: false,
+    pseudoPairs: false,
+  },
+  {
+    name: "centre",
+    description: "Of places in images alone: takes the middle half of every image, whatever it sounds like.",
     computed: "expectation",
     parameters: {},
     gap: false,

@@ -19,8 +19,15 @@ export interface MapBlock {
 }
 
 export interface LocalizationOptions {
-  /** A pixel belongs to the source when its value, as given, is at least this; null: at least the map's median. */
-  readonly threshold: number | null;
+  /**
+   * Where a map is cut: a pixel belongs to the source when its value, as given, is at least this. Null: the map's
+   * median, the value at place floor(n / 2) of the n sorted ones, as LVS, EZ-VSL and (with `--relative_prediction`)
+   * SLAVC have it; the default, as it needs no scale. SLAVC otherwise cuts at a fixed number: its 0.5, of scores
+   * moved to 0 to 1, is a cosine of 0. `half-maximum`: half the map's largest value, as DSOL does it.
+   */
+  readonly threshold: number | "half-maximum" | null;
+  /** Whether a pixel must lie above the threshold: so LVS and DSOL have it. Left out: at it is enough, as for EZ-VSL and SLAVC. */
+  readonly strict?: boolean;
   /** How many boxes must agree for a pixel to count in full; 1: a single annotation. Flickr-SoundNet has 2. */
   readonly consensus?: number;
 }
@@ -39,24 +46,6 @@ export interface MapMeasures {
 const AUC_STEPS = 20;
 
 /**
- * The content of a boxes file: for each map a list of boxes, `[]` where nothing
- * sounds. Corners beyond the frame are clipped later; a box whose right lies
- * left of its left is kept, and covers nothing. Thrown (exit 3) with the row
- * that is at fault.
- */
-export function parseBoxes(content: unknown, maps: number, place: string): readonly (readonly Box[])[] {
-  if (!Array.isArray(content)) throw invalid(place, "boxes are a list that holds, for each map, a list of boxes [left, top, right, bottom].");
-  if (content.length !== maps) throw invalid(place, `there are boxes for ${content.length} items, and ${maps} maps. Give a list for each map, [] where nothing sounds.`);
-  return content.map((boxes: unknown, row) => {
-    if (!Array.isArray(boxes)) throw invalid(place, `row ${row} is not a list of boxes. Write [[0.1, 0.2, 0.5, 0.6]] for one box.`);
-    return boxes.map((box: unknown, index) => {
-      if (!isBox(box)) throw invalid(place, `row ${row}, box ${index} is ${JSON.stringify(box)}; a box is four numbers [left, top, right, bottom], fractions of the frame.`);
-      return box;
-    });
-  });
-}
-
-/**
  * The true map of an item's boxes at a resolution: how far each pixel belongs to
  * the source, 0 to 1. Corners are clipped to 0 to 1, multiplied by the
  * resolution and rounded down, and right and bottom excluded, as SLAVC does it.
@@ -64,10 +53,9 @@ export function parseBoxes(content: unknown, maps: number, place: string): reado
  */
 export function rasterizeBoxes(boxes: readonly Box[], height: number, width: number, consensus = 1): Float64Array {
   const truth = new Float64Array(height * width);
-  const pixel = (fraction: number, length: number): number => Math.floor(Math.min(1, Math.max(0, fraction)) * length);
   for (const [left, top, right, bottom] of boxes) {
-    const [from, to] = [pixel(left, width), pixel(right, width)];
-    for (let y = pixel(top, height); y < pixel(bottom, height); y += 1) {
+    const [from, to] = [edgePixel(left, width), edgePixel(right, width)];
+    for (let y = edgePixel(top, height); y < edgePixel(bottom, height); y += 1) {
       for (let i = y * width + from; i < y * width + to; i += 1) truth[i] = (truth[i] ?? 0) + 1;
     }
   }
@@ -75,35 +63,83 @@ export function rasterizeBoxes(boxes: readonly Box[], height: number, width: num
   return truth;
 }
 
+/** The pixel at which an edge lies: its fraction of the frame, cut at the frame, times the pixels, rounded down. */
+function edgePixel(fraction: number, length: number): number {
+  return Math.floor(Math.min(1, Math.max(0, fraction)) * length);
+}
+
 /**
  * cIoU of a map: the truth that is inside the prediction, over all truth and
  * the predicted pixels that have none. 0 where both are empty.
+ *
+ * @param strict whether a pixel is predicted above the threshold only, and not at it
  */
-export function ciou(map: Float32Array | Float64Array, threshold: number, truth: Float64Array): number {
+export function ciou(map: Float32Array | Float64Array, threshold: number, truth: Float64Array, strict = false): number {
   let inside = 0;
   let whole = 0;
   let outside = 0;
   for (let i = 0; i < truth.length; i += 1) {
     const own = truth[i] ?? 0;
     whole += own;
-    if ((map[i] ?? NaN) < threshold) continue;
+    const value = map[i] ?? NaN;
+    if (strict ? value <= threshold : value < threshold) continue;
     inside += own;
     if (own === 0) outside += 1;
   }
   return whole + outside === 0 ? 0 : inside / (whole + outside);
 }
 
+/** What is measured of one map. */
+export interface MapMeasure {
+  /** NaN where the item has no box. */
+  readonly ciou: number;
+  readonly confidence: number;
+}
+
+/** Measures maps of one size, one after the other. */
+export class MapMeter {
+  readonly #sorted: Float64Array;
+
+  constructor(
+    private readonly height: number,
+    private readonly width: number,
+    private readonly options: LocalizationOptions,
+  ) {
+    this.#sorted = new Float64Array(height * width);
+  }
+
+  /**
+   * The cIoU of a map, (height, width) row-major without NaN, with an item's boxes, and
+   * its confidence, which is that of the map as it is given: a map that was stretched
+   * between its own least and largest value would be as confident as any other.
+   */
+  measure(map: Float32Array | Float64Array, boxes: readonly Box[]): MapMeasure {
+    const sorted = this.#sorted;
+    sorted.set(map);
+    const median = selectSmallest(sorted, Math.floor(sorted.length / 2));
+    const { threshold, strict = false } = this.options;
+    const cut = threshold === "half-maximum" ? upperMaximum(sorted) / 2 : (threshold ?? median);
+    return { ciou: boxes.length === 0 ? NaN : ciou(map, cut, this.truth(boxes), strict), confidence: topQuarterMean(sorted) };
+  }
+
+  /** The same of a prediction whose pixels are known: 1 inside of it and 0 outside. */
+  overlap(predicted: Float32Array | Float64Array, boxes: readonly Box[]): number {
+    return boxes.length === 0 ? NaN : ciou(predicted, 0.5, this.truth(boxes));
+  }
+
+  private truth(boxes: readonly Box[]): Float64Array {
+    return rasterizeBoxes(boxes, this.height, this.width, this.options.consensus ?? 1);
+  }
+}
+
 /**
- * Measures maps block by block, at their own resolution. Unless a threshold is
- * given, a pixel is predicted when it is at least the map's median, the value at
- * place floor(n / 2) of the n sorted ones: so EZ-VSL and SLAVC have it. (LVS
- * wants it to be larger, which loses the median pixel itself.) Thrown (exit 3)
- * with the map and pixel of a NaN, and when maps and boxes differ in number.
+ * Measures maps block by block, at their own resolution. Thrown (exit 3) with the
+ * map and pixel of a NaN, and when maps and boxes differ in number.
  */
 export async function measureMaps(
   blocks: AsyncIterable<MapBlock> | Iterable<MapBlock>,
   boxes: readonly (readonly Box[])[],
-  { threshold, consensus = 1 }: LocalizationOptions,
+  options: LocalizationOptions,
   place: string,
 ): Promise<MapMeasures> {
   const measures: MapMeasures = {
@@ -115,18 +151,16 @@ export async function measureMaps(
   for await (const { data, count, height, width } of blocks) {
     const pixels = height * width;
     if (pixels === 0) throw invalid(place, `the maps have ${height} by ${width} pixels. Give maps with one pixel or more.`);
-    const sorted = new Float64Array(pixels);
+    const meter = new MapMeter(height, width, options);
     for (let i = 0; i < count; i += 1, item += 1) {
       const own = boxes[item];
       if (own === undefined) throw invalid(place, `there are more maps than the ${boxes.length} lists of boxes.`);
       const map = data.subarray(i * pixels, (i + 1) * pixels);
       const nan = firstNaN(map);
       if (nan >= 0) throw invalid(place, `map ${item} is NaN at row ${Math.floor(nan / width)}, column ${nan % width}. Find what made it.`);
-      sorted.set(map);
-      const median = selectSmallest(sorted, Math.floor(pixels / 2));
-      const truth = rasterizeBoxes(own, height, width, consensus);
-      measures.ciou[item] = own.length === 0 ? NaN : ciou(map, threshold ?? median, truth);
-      measures.confidence[item] = topQuarterMean(sorted);
+      const { ciou: overlap, confidence } = meter.measure(map, own);
+      measures.ciou[item] = overlap;
+      measures.confidence[item] = confidence;
     }
   }
   if (item < boxes.length) throw invalid(place, `there are ${item} maps, and ${boxes.length} lists of boxes.`);
@@ -171,13 +205,16 @@ function topQuarterMean(values: Float64Array): number {
   return sum / count;
 }
 
+/** The largest of values that are already parted at the median. */
+function upperMaximum(values: Float64Array): number {
+  let largest = -Infinity;
+  for (let i = Math.floor(values.length / 2); i < values.length; i += 1) largest = Math.max(largest, values[i] ?? largest);
+  return largest;
+}
+
 function firstNaN(values: Float32Array | Float64Array): number {
   for (let i = 0; i < values.length; i += 1) if (Number.isNaN(values[i])) return i;
   return -1;
-}
-
-function isBox(box: unknown): box is Box {
-  return Array.isArray(box) && box.length === 4 && box.every((corner) => typeof corner === "number" && Number.isFinite(corner));
 }
 
 function invalid(place: string, message: string): CmcrError {

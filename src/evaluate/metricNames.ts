@@ -18,6 +18,14 @@ export const COUNTED: Readonly<Record<TaskKind, readonly [string, string]>> = {
   counterfactual: ["items", "sounding"],
 };
 
+/** What the rows that count in no metric lack. */
+export const LACKING: Readonly<Record<TaskKind, string>> = {
+  retrieval: "relevant item",
+  classification: "class",
+  localization: "box",
+  counterfactual: "box",
+};
+
 /** Ranks are places counted from 1, of which fewer are better; all other metrics are fractions, of which more are. */
 const RANK_METRICS: ReadonlySet<string> = new Set(["medianRank"]);
 

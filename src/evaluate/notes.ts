@@ -34,10 +34,10 @@ export function comparisonNotes(methods: BootstrappedMethods, metric: string, di
 }
 
 /** What must be said of the data: few items, and items that count in no metric. */
-export function countNotes(queries: number, leftOut: number, noun: string): readonly string[] {
+export function countNotes(queries: number, leftOut: number, noun: string, lacking = "relevant item"): readonly string[] {
   const kept = queries - leftOut;
   return [
-    ...(leftOut > 0 ? [`${leftOut} of ${queries} ${noun} have no relevant item and count in no metric.`] : []),
+    ...(leftOut > 0 ? [`${leftOut} of ${queries} ${noun} have no ${lacking} and count in no metric.`] : []),
     ...(kept < FEW_ITEMS ? [`Only ${kept} ${noun} count: the intervals are wide, and rough.`] : []),
   ];
 }

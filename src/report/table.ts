@@ -3,7 +3,7 @@
 import Table from "cli-table3";
 import { createColors } from "picocolors";
 import type { Estimate } from "../evaluate/bootstrap.js";
-import { COUNTED, formatMetric, higherIsBetter } from "../evaluate/metricNames.js";
+import { COUNTED, formatMetric, higherIsBetter, LACKING } from "../evaluate/metricNames.js";
 import type { MethodEstimates, RetrievalExample, TaskMetrics } from "../evaluate/metricsFile.js";
 
 export interface TableOptions {
@@ -51,7 +51,21 @@ export function renderTask(task: TaskMetrics, options: TableOptions): string {
   const notes = task.notes.map((note) => wrap(`- ${note}`, options.width, "  ")).join("\n");
   const found = (task.examples ?? []).map((example) => renderExample(example, options, colors));
   const examples = found.length === 0 ? "" : ["What a few queries found; + belongs to the query:", ...found].join("\n");
-  return [caption(task, colors), ...tables, ...[notes, examples].filter((part) => part !== "")].join("\n\n");
+  return [caption(task, colors), ...tables, ...renderSizes(task, options, colors), ...[notes, examples].filter((part) => part !== "")].join("\n\n");
+}
+
+/** The share of places found, by how large what sounds is: a column for each size that occurs. */
+function renderSizes({ sizes }: TaskMetrics, options: TableOptions, colors: Colors): readonly string[] {
+  const parts = Object.entries(sizes ?? {}).filter(([, { items }]) => items > 0);
+  if (parts.length < 2) return [];
+  const methods: Record<string, Record<string, Estimate>> = {};
+  for (const [size, { items, results }] of parts) {
+    for (const [name, metrics] of Object.entries(results)) {
+      const [found] = Object.values(metrics);
+      if (found !== undefined) methods[name] = { ...methods[name], [`${size} (${items})`]: found };
+    }
+  }
+  return [`${colors.dim("places found, by the size of what sounds")}\n${renderMethods(methods, options, colors)}`];
 }
 
 /** A query and what it found, a line each; `+` marks what belongs to it. */
@@ -69,12 +83,12 @@ function clip(text: string, width: number): string {
 
 function caption({ name, task, queries, gallery, leftOut }: TaskMetrics, colors: Colors): string {
   const [rows, columns] = COUNTED[task];
-  const counts = [count(queries, rows, leftOut.queries), count(gallery, columns, leftOut.gallery)].join(", ");
+  const counts = [count(queries, rows, leftOut.queries, task), count(gallery, columns, leftOut.gallery, task)].join(", ");
   return `${colors.bold(name)}: ${task}, ${counts}.`;
 }
 
-function count(all: number, noun: string, leftOut: number): string {
-  return `${all} ${noun}${leftOut > 0 ? ` (${leftOut} without a relevant one)` : ""}`;
+function count(all: number, noun: string, leftOut: number, task: TaskMetrics["task"]): string {
+  return `${all} ${noun}${leftOut > 0 ? ` (${leftOut} without a ${LACKING[task]})` : ""}`;
 }
 
 /** How a value and its interval share a cell. */

@@ -94,10 +94,10 @@ async function compatible(run: CompiledExperiment, file: string): Promise<Compil
   return experiment;
 }
 
-/** What determines a collection's rows. How many may be unreadable decides only whether it fails. */
+/** What determines a collection's rows. How many may be unreadable decides only whether it fails, and boxes are held against them. */
 function collectionEssence(collection: CompiledExperiment["data"][string] | undefined): Json {
   if (collection === undefined) return null;
-  const { unreadable: _unreadable, ...essence } = collection;
+  const { unreadable: _unreadable, boxes: _boxes, ...essence } = collection;
   return essence as unknown as Json;
 }
 

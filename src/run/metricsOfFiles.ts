@@ -1,3 +1,4 @@
+import { parseBoxes } from "../data/boxes.js";
 import { readFloats, readLabels, readNpyBlocks } from "../data/npyContents.js";
 import { readNpyHeader } from "../data/npy.js";
 import { dataError } from "../errors.js";
@@ -10,7 +11,7 @@ import {
   retrievalFromScores,
   type ScoredMetrics,
 } from "../evaluate/fromScores.js";
-import { type MapBlock, parseBoxes } from "../evaluate/localization.js";
+import type { MapBlock } from "../evaluate/localization.js";
 import type { TaskKind } from "../evaluate/metricNames.js";
 import { relevanceFromLists, relevanceFromRows } from "../evaluate/relevance.js";
 import type { ScoreMatrix } from "../evaluate/ranks.js";

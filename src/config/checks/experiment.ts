@@ -1,4 +1,4 @@
-import { collectionSchema, type UserCollection } from "../collection.js";
+import { collectionSchema, GENERATED_BOXES, type UserCollection } from "../collection.js";
 import type { ConnectedSpaces } from "../methods/definition.js";
 import { methods } from "../methods/registry.js";
 import type { Mistake } from "../mistake.js";
@@ -55,7 +55,7 @@ function checkCollection(name: string, collection: UserCollection | null, contex
   if (collection === null) return;
   const path = ["data", name];
   for (const space of Object.keys(collection.embeddings)) checkEmbeddingsKey(space, [...path, "embeddings", space], context);
-  const { source, labels, modality } = collection;
+  const { source, labels, boxes, modality } = collection;
   if (source !== undefined) sources.get(source.type).check(source, [...path, "source"], context);
   const delivered = source === undefined ? undefined : sources.get(source.type).delivers(source);
   if (source !== undefined && delivered !== undefined && !delivered.includes(modality)) {
@@ -66,15 +66,22 @@ function checkCollection(name: string, collection: UserCollection | null, contex
       found: `${source.type}, which delivers ${delivered.join(", ")}`,
     });
   }
-  if (labels === undefined || typeof labels === "string") return;
   const attributes = source === undefined ? [] : sources.get(source.type).attributes(source);
-  if (attributes.includes(labels.attribute)) return;
+  if (labels !== undefined && typeof labels !== "string") checkAttribute(labels.attribute, attributes, "a .npy file of labels", [...path, "labels", "attribute"], context);
+  if (boxes === undefined || typeof boxes === "string") return;
+  // Which splits of a generator have boxes is known to the worker alone.
+  const known = source?.type === "builtin" ? [GENERATED_BOXES] : attributes;
+  checkAttribute(boxes.attribute, known, "a .json file of boxes", [...path, "boxes", "attribute"], context);
+}
+
+function checkAttribute(attribute: string, known: readonly string[], otherwise: string, path: readonly string[], context: CheckContext): void {
+  if (known.includes(attribute)) return;
   context.report({
-    path: [...path, "labels", "attribute"],
+    path,
     reason: "UNKNOWN_NAME",
-    expected: attributes.length === 0 ? "a .npy file of labels, as these items have no attributes" : `one of ${attributes.join(", ")}`,
-    found: JSON.stringify(labels.attribute),
-    ...(attributes.length === 0 ? {} : { hint: suggestion(labels.attribute, attributes) }),
+    expected: known.length === 0 ? `${otherwise}, as these items have no attributes` : `one of ${known.join(", ")}`,
+    found: JSON.stringify(attribute),
+    ...(known.length === 0 ? {} : { hint: suggestion(attribute, known) }),
   });
 }
 

@@ -40,6 +40,17 @@ export const taskFields = {
     .describe("The bootstrap behind the 95 % intervals."),
 };
 
+/** Baselines that look at no embedding. */
+const PRIORS: readonly string[] = ["chance"];
+const PLACE_PRIORS: readonly string[] = ["chance", "centre"];
+
+/** Compared with by tasks of places when they name none: `centre` too, as what sounds is often in the middle. */
+export const PLACE_BASELINES: readonly string[] = [...PLACE_PRIORS, ...DEFAULT_BASELINES.filter((name) => !PLACE_PRIORS.includes(name))];
+
+function isPlacePrior(method: string): boolean {
+  return PLACE_PRIORS.includes(method) && !PRIORS.includes(method);
+}
+
 interface UserTaskFields {
   readonly name: string;
   readonly query: UserView;
@@ -112,15 +123,26 @@ export function checkLabels(view: UserView | undefined, field: string, purpose: 
   });
 }
 
-/** Reports baselines that cannot be: all but chance compare across two spaces. */
+/** Reports baselines that cannot be: those that compare embeddings do so across two spaces, and some are made for places alone. */
 export function checkTaskBaselines(
   users: readonly UserBaseline[] | undefined,
   views: readonly (UserView | undefined)[],
   { path, connected, context }: TaskUse,
+  places = false,
 ): void {
   if (users === undefined) return;
   const here = [...path, "baselines"];
   checkBaselines(users, here, connected.pseudoPairs ?? true, context);
+  const kinds = places ? PLACE_PRIORS : PRIORS;
+  const foreign = users.findIndex((user) => isPlacePrior(compileBaseline(user).method) && !places);
+  if (foreign >= 0) {
+    context.report({
+      path: [...here, foreign],
+      reason: "IMPOSSIBLE_VALUE",
+      expected: "a baseline of this task, as that one predicts places in images",
+      found: compileBaseline(users[foreign] ?? "chance").name,
+    });
+  }
   const [left, right] = views;
   const within = left !== undefined && right !== undefined && left.space === right.space;
   const why =
@@ -128,19 +150,19 @@ export function checkTaskBaselines(
       ? "baselines are fitted on an overlap and memories, which imported projectors come without"
       : "baselines map one space to another and both sides of this task are the same space";
   if (!within && connected.fits !== false) return;
-  const across = users.findIndex((user) => compileBaseline(user).method !== "chance");
+  const across = users.findIndex((user) => !PLACE_PRIORS.includes(compileBaseline(user).method));
   if (across < 0) return;
   context.report({
     path: [...here, across],
     reason: "IMPOSSIBLE_VALUE",
-    expected: `chance alone, as ${why}`,
+    expected: `${kinds.join(" and ")} alone, as ${why}`,
     found: compileBaseline(users[across] ?? "chance").name,
   });
 }
 
 /** The fields that every task has, with every default filled in. */
-export function compileTaskFields(user: UserTaskFields, other: CompiledView, ks: readonly number[]) {
-  const names = user.query.space === other.space ? ["chance"] : DEFAULT_BASELINES;
+export function compileTaskFields(user: UserTaskFields, other: CompiledView, ks: readonly number[], across: readonly string[] = DEFAULT_BASELINES) {
+  const names = user.query.space === other.space ? ["chance"] : across;
   return {
     name: user.name,
     query: { ...user.query },

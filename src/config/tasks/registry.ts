@@ -2,12 +2,16 @@ import { z } from "zod";
 
 import { indexByName } from "../registry.js";
 import { classification } from "./classification.js";
+import { counterfactual } from "./counterfactual.js";
+import { localization } from "./localization.js";
 import { retrieval } from "./retrieval.js";
 
 /** Every kind of evaluation. A new one is a file and a line here. */
 const TASKS = [
   retrieval,
   classification,
+  localization,
+  counterfactual,
 ] as const;
 
 export const tasks = indexByName("task", TASKS);

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 
-import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder } from "../../config/compiled.js";
+import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder, taskViews } from "../../config/compiled.js";
 import { batchTooLarge } from "../../connect/plan.js";
 import { isFolder, joinParts, readClipRetrieval } from "../../data/clipRetrieval/read.js";
 import { dataError } from "../../errors.js";
@@ -35,7 +35,7 @@ export class EmbeddingTable {
 /** Every (collection, space) that the experiment needs, each once, in a stable order. */
 export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "connect" | "evaluate">): readonly CompiledView[] {
   const views: CompiledView[] = [...connectedViews(connect)];
-  for (const task of evaluate) views.push(task.query, task.task === "retrieval" ? task.gallery : task.classes);
+  for (const task of evaluate) views.push(...taskViews(task));
   return [...new Map(views.map((view) => [viewName(view), view])).values()];
 }
 

@@ -8,8 +8,10 @@ import { fileSha256 } from "../../store/checksums.js";
 import type { RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
 import { classificationKind } from "./classification.js";
+import { counterfactualKind } from "./counterfactual.js";
 import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
+import { localizationKind } from "./localization.js";
 import { type MethodContext, projectorMethod } from "./methods.js";
 import { baselineToMeasure, isPrior, outcomesOf, type TaskInHand } from "./outcomes.js";
 import { retrievalKind } from "./retrieval.js";
@@ -19,6 +21,8 @@ import type { MeasuredMethod, Outcomes, TaskKind, TruthContext } from "./taskKin
 const TASK_KINDS: Readonly<Record<CompiledTask["task"], TaskKind>> = {
   retrieval: kindOfTask("retrieval", retrievalKind),
   classification: kindOfTask("classification", classificationKind),
+  localization: kindOfTask("localization", localizationKind),
+  counterfactual: kindOfTask("counterfactual", counterfactualKind),
 };
 
 /** A kind without its types: it sees tasks of its own name alone, and of truths those that it has read itself. */

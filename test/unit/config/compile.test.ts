@@ -28,9 +28,9 @@ describe("the compiled experiment", () => {
       worker: { device: "auto", threads: 1, decoders: null, address: null },
       spaces: { a: { name: "a", provider: "precomputed" }, b: { name: "b", provider: "precomputed" } },
       data: {
-        both: { name: "both", modality: "text", source: null, embeddings: { a: "/study/a.npy", b: "/study/b.npy" }, labels: null, ...READABLE },
-        left: { name: "left", modality: "image", source: null, embeddings: { a: "/study/left.npy" }, labels: null, ...READABLE },
-        right: { name: "right", modality: "audio", source: null, embeddings: { b: "/study/right.npy" }, labels: null, ...READABLE },
+        both: { name: "both", modality: "text", source: null, embeddings: { a: "/study/a.npy", b: "/study/b.npy" }, labels: null, boxes: null, ...READABLE },
+        left: { name: "left", modality: "image", source: null, embeddings: { a: "/study/left.npy" }, labels: null, boxes: null, ...READABLE },
+        right: { name: "right", modality: "audio", source: null, embeddings: { b: "/study/right.npy" }, labels: null, boxes: null, ...READABLE },
       },
       connect: {
         method: "cmcr",

@@ -16,6 +16,7 @@ const COLLECTION: CompiledCollection = {
   source: { type: "folder", path: "/photos" },
   embeddings: {},
   labels: { kind: "attribute", attribute: "class" },
+  boxes: null,
   unreadable: { action: "skip", limit: 5 },
   limits: null,
 };

@@ -25,7 +25,7 @@ const withoutColor = (text: string) => text.replace(/\u001b\[\d+m/g, "");
 describe("the table", () => {
   it("shows intervals in brackets where there is room", () => {
     expect(plain(140)).toMatchInlineSnapshot(`
-      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+      "sound-image: retrieval, 1000 queries (10 without a relevant item), 990 gallery items.
 
       query to gallery
       method                            R@1                    R@5                   R@10                    mAP             medianRank
@@ -49,7 +49,7 @@ describe("the table", () => {
 
   it("shows half-widths, then fewer columns, on a terminal of 80", () => {
     expect(plain(80)).toMatchInlineSnapshot(`
-      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+      "sound-image: retrieval, 1000 queries (10 without a relevant item), 990 gallery items.
 
       query to gallery
       method                   R@1           R@5          R@10           mAP
@@ -76,7 +76,7 @@ describe("the table", () => {
 
   it("shows values alone when it is narrow", () => {
     expect(plain(40)).toMatchInlineSnapshot(`
-      "sound-image: retrieval, 1000 queries (10 without a relevant one), 990 gallery items.
+      "sound-image: retrieval, 1000 queries (10 without a relevant item), 990 gallery items.
 
       query to gallery
       method             R@1     R@5    R@10
@@ -107,7 +107,7 @@ describe("the table", () => {
   it.each([200, 120, 100, 90, 80, 70, 60, 50, 40])("keeps within %i characters", (width) => {
     for (const color of [false, true]) {
       const [caption = "", ...lines] = withoutColor(renderTask(task, { width, color })).split("\n");
-      expect(caption).toContain("1000 queries (10 without a relevant one), 990 gallery items");
+      expect(caption).toContain("1000 queries (10 without a relevant item), 990 gallery items");
       for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
     }
   });

@@ -182,7 +182,7 @@ describe("what the worker may read", () => {
         clip: { name: "clip", provider: "builtin", model: "m", checkpoint: "/weights/a.safetensors", options: {}, batchSize: 8 },
         clap: { name: "clap", provider: "laion-clap", model: "m", checkpoint: null, options: { tokenizer: "/words/roberta", dtype: "float32" }, batchSize: 8 },
       },
-      data: { photos: { name: "photos", modality: "image", source: { type: "folder", path: "/photos" }, embeddings: {}, labels: null, unreadable: { action: "skip", limit: 5 }, limits: null } },
+      data: { photos: { name: "photos", modality: "image", source: { type: "folder", path: "/photos" }, embeddings: {}, labels: null, boxes: null, unreadable: { action: "skip", limit: 5 }, limits: null } },
     } as const;
     expect(experimentRoots({ ...changed })).toEqual(["/photos", "/weights", "/words"]);
   });

@@ -14,6 +14,7 @@ import { describeValue, mistakesError, type FieldPath, type Locate } from "./mis
 import { namedFiles } from "./namedFiles.js";
 import { NamedFolders } from "./namedFolders.js";
 import { applyOverrides, locateWithOverrides, type Override, readOverride } from "./overrides.js";
+import { looksLikeSweep } from "./sweep.js";
 
 export interface ParseOptions {
   /** `path.to.field=value`, later ones last. */
@@ -39,7 +40,11 @@ export interface ParsedExperiment {
  * @throws CmcrError (exit 2) that lists every mistake in the file with its place.
  */
 export function parseExperiment(text: string, fileName: string, options: ParseOptions = {}): ParsedExperiment {
-  return parseDocument(readDocument(text, fileName), (options.set ?? []).map(readOverride), options.folder ?? dirname(resolve(fileName)));
+  const document = readDocument(text, fileName);
+  if (looksLikeSweep(document.value)) {
+    throw mistakesError([{ path: [], reason: "WRONG_TYPE", expected: "an experiment", found: "a sweep", hint: `Run it with: cmcr sweep ${fileName}` }], document.locate);
+  }
+  return parseDocument(document, (options.set ?? []).map(readOverride), options.folder ?? dirname(resolve(fileName)));
 }
 
 /**

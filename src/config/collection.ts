@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { MODALITIES, type CompiledCollection, type CompiledLimits } from "./compiled.js";
-import { countField, nameField, pathField, positiveField } from "./fields.js";
+import { countField, nameField, pathField, positiveField, seedField } from "./fields.js";
 import type { ResolvePath } from "./providers/definition.js";
 import { sources, sourceSchema } from "./sources/registry.js";
 
@@ -55,6 +55,13 @@ const limitsSchema = z
   })
   .describe("What one item may ask for before it counts as unreadable; the worker has generous limits of its own.");
 
+const sampleSchema = z
+  .strictObject({
+    count: countField("How many items; all where there are fewer. A smaller sample of one seed is part of a larger one.", 1),
+    seed: seedField("Draws them.").default(0),
+  })
+  .describe("Use a random sample of the items, in their order. All are encoded, once, whatever the sample.");
+
 /** What a user writes below `data.NAME`: items of one modality, to be encoded or with embeddings given. */
 export const collectionSchema = z
   .strictObject({
@@ -74,6 +81,7 @@ export const collectionSchema = z
     boxes: boxesSchema.optional(),
     unreadable: unreadableSchema.prefault({}),
     limits: limitsSchema.optional(),
+    sample: sampleSchema.optional(),
   })
   .refine((collection) => collection.source !== undefined || Object.keys(collection.embeddings).length > 0, {
     error: "expected embeddings or a source",
@@ -104,6 +112,7 @@ export function compileCollection(user: UserCollection, name: string, resolve: R
           : { kind: "attribute", attribute: boxes.attribute },
     unreadable: user.unreadable,
     limits: user.limits === undefined ? null : compileLimits(user.limits),
+    ...(user.sample === undefined ? {} : { sample: { ...user.sample } }),
   };
 }
 

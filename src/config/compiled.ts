@@ -106,6 +106,8 @@ export interface CompiledCollection {
   readonly unreadable: CompiledUnreadable;
   /** Null: none was given. */
   readonly limits: CompiledLimits | null;
+  /** Only so many items, drawn at random; left out: all. */
+  readonly sample?: { readonly count: number; readonly seed: number };
 }
 
 export type CompiledLayer =

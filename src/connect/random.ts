@@ -23,7 +23,7 @@ export function* splitMix64(seed: bigint): Generator<bigint, never> {
 }
 
 /** What each seed is for. A purpose has a stream of its own, so that more draws for one change no other. */
-export type Purpose = "batches" | "noise" | "weights" | "random-memory" | "seed-draws" | "chance";
+export type Purpose = "batches" | "noise" | "weights" | "random-memory" | "seed-draws" | "chance" | "sample";
 
 /**
  * A seed for one purpose, 0 to 2^53 - 1: the first SplitMix64 output for the

@@ -4,6 +4,8 @@ export interface KeptItems {
   readonly count: number;
   /** Numbers of the items that have no row, ascending. */
   readonly skipped: readonly number[];
+  /** Of those, how many can be read, and were only not drawn into a sample. Left out: none. */
+  readonly notDrawn?: number;
 }
 
 /** Every item has a row. */
@@ -26,7 +28,8 @@ export function itemOfRows({ count, skipped }: KeptItems): Uint32Array {
 /** The items that each of several views of one collection has kept; their counts are equal. */
 export function keptByAll(views: readonly KeptItems[]): KeptItems {
   const skipped = new Set(views.flatMap((view) => view.skipped));
-  return { count: views[0]?.count ?? 0, skipped: [...skipped].sort((a, b) => a - b) };
+  const notDrawn = Math.max(0, ...views.map((view) => view.notDrawn ?? 0));
+  return { count: views[0]?.count ?? 0, skipped: [...skipped].sort((a, b) => a - b), ...(notDrawn === 0 ? {} : { notDrawn }) };
 }
 
 /** Rows of a view that belong to the items of `kept`, which it has all. */

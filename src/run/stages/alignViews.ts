@@ -33,18 +33,19 @@ export async function alignViews(context: RunContext, views: readonly ViewedMatr
   const kept = keptByAll(views.map(({ matrix }) => matrix.kept));
   const aligned: ViewedMatrix[] = [];
   for (const { view, matrix } of views) {
-    aligned.push({ view, matrix: matrix.kept.skipped.length === kept.skipped.length ? { ...matrix, kept } : await pick(context, view, matrix, kept) });
+    aligned.push({ view, matrix: matrix.kept.skipped.length === kept.skipped.length ? { ...matrix, kept } : await pickItems(context, view, matrix, kept) });
   }
   return aligned;
 }
 
-async function pick(context: RunContext, { data, space }: CompiledView, matrix: StoredMatrix, kept: KeptItems): Promise<StoredMatrix> {
+/** The matrix of some of the items that another has; what they are called comes along. Exit 3 when none is left. */
+export async function pickItems(context: RunContext, { data, space }: CompiledView, matrix: StoredMatrix, kept: KeptItems): Promise<StoredMatrix> {
   const { worker } = context;
   const rows = rowsOf(matrix.kept, kept);
   if (rows.length === 0) throw dataError(`data.${data}: no item can be read in every space that it is seen through.`, { reason: "NO_ITEMS", path: `data.${data}` });
   const entry = await produce(context, {
     stage: "encode",
-    output: `${data} in ${space}, items of all spaces`,
+    output: `${data} in ${space}, ${rows.length} of its items`,
     unit: "rows",
     inputs: { kind: "pick", version: PICK_VERSION, matrix: matrix.sha256, rows: createHash("sha256").update(rows).digest("hex") },
     async make(pending) {

@@ -3,11 +3,12 @@ import { rm } from "node:fs/promises";
 import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder, taskViews } from "../../config/compiled.js";
 import { batchTooLarge } from "../../connect/plan.js";
 import { isFolder, joinParts, readClipRetrieval } from "../../data/clipRetrieval/read.js";
-import { dataError } from "../../errors.js";
+import { dataError, usageError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
-import { alignViews, type ViewedMatrix } from "./alignViews.js";
+import { alignViews, pickItems, type ViewedMatrix } from "./alignViews.js";
 import { encodeCollection } from "./encodeCollection.js";
+import { sampledItems } from "./sample.js";
 
 export { encoderSpec } from "./encodeCollection.js";
 
@@ -49,7 +50,7 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
     const collection = data[view.data];
     const space = spaces[view.space];
     if (collection === undefined || space === undefined) throw new Error(`the experiment has no ${viewName(view)}`);
-    const matrix = await embeddingsOf(context, collection, space);
+    const matrix = await sampleOf(context, collection, view, await embeddingsOf(context, collection, space));
     table.set(view, matrix);
     seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
   }
@@ -68,8 +69,20 @@ async function checkBatch({ experiment, lists }: RunContext): Promise<void> {
   if (overlap === undefined || overlap.source === null) return;
   const encoded = connect.sides.some(({ space }) => overlap.embeddings[space] === undefined && spaces[space] !== undefined);
   if (!encoded) return;
-  const { count } = await lists.get(overlap);
+  const listed = await lists.get(overlap);
+  const count = Math.min(listed.count, overlap.sample?.count ?? Infinity);
   if (count < connect.batchSize) throw batchTooLarge(connect, count);
+}
+
+async function sampleOf(context: RunContext, { sample }: CompiledCollection, view: CompiledView, matrix: StoredMatrix): Promise<StoredMatrix> {
+  const kept = sample === undefined ? matrix.kept : sampledItems(matrix.kept, sample);
+  if (kept !== matrix.kept && matrix.regions !== null) {
+    throw usageError(`data.${view.data}.sample: regions of ${view.data} are embedded, and a sample is drawn of whole items alone. Leave the sample out, or give the task a collection of its own.`, {
+      reason: "IMPOSSIBLE_VALUE",
+      path: `data.${view.data}.sample`,
+    });
+  }
+  return kept === matrix.kept ? matrix : pickItems(context, view, matrix, kept);
 }
 
 async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {

@@ -1,4 +1,5 @@
 import type { CompiledView } from "../../config/compiled.js";
+import type { KeptItems } from "../../data/keptItems.js";
 import { type Labels, labelsOf } from "../../data/labels.js";
 import type { TaskMetrics } from "../../evaluate/metricsFile.js";
 import type { MethodContext } from "./methods.js";
@@ -15,12 +16,13 @@ export async function viewLabels({ run: { experiment, worker, lists }, table }: 
 
 /** A task's metrics with the number of items that are in no number, where there are some. */
 export function withLeftOut({ table }: Pick<MethodContext, "table">, metrics: TaskMetrics, queries: CompiledView, gallery: CompiledView): TaskMetrics {
-  const skipped = (view: CompiledView): number => table.get(view).kept.skipped.length;
+  const unread = ({ skipped, notDrawn = 0 }: KeptItems): number => skipped.length - notDrawn;
+  const skipped = (view: CompiledView): number => unread(table.get(view).kept);
   const unreadable = { queries: skipped(queries), gallery: skipped(gallery) };
   if (unreadable.queries + unreadable.gallery === 0) return metrics;
   const notes = [...new Map([queries, gallery].map((view) => [view.data, view])).values()].flatMap((view) => {
-    const { count, skipped: left } = table.get(view).kept;
-    return left.length === 0 ? [] : [`${left.length} of the ${count} items of ${view.data} cannot be read and are in no number.`];
+    const { kept } = table.get(view);
+    return unread(kept) === 0 ? [] : [`${unread(kept)} of the ${kept.count} items of ${view.data} cannot be read and are in no number.`];
   });
   return { ...metrics, unreadable, notes: [...metrics.notes, ...notes] };
 }

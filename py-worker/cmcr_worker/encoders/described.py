@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cmcr_worker.encoders.protocol import EncoderDescription, Preparation
+from cmcr_worker.encoders.protocol import EncoderDescription, PatchGrid, Preparation
 from cmcr_worker.errors import unknown_name
 
 
@@ -20,6 +20,8 @@ class DescribedEncoder:
         self.weights_sha256: str = description.weights_sha256
         self.revision: str = description.revision
         self.compute_dtype: str = description.compute_dtype
+        self.patch_grid: PatchGrid | None = description.patch_grid
+        self.patches_missing: str = description.patches_missing
         self._kind = kind
         self._preparations = preparations
 

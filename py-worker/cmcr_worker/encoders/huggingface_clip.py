@@ -27,7 +27,8 @@ from cmcr_worker.encoders.huggingface_images import image_settings
 from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
 from cmcr_worker.encoders.model_files import ModelFolder, file_sha256, files_sha256
 from cmcr_worker.encoders.options import Options, dtype_name
-from cmcr_worker.encoders.protocol import EncoderDescription
+from cmcr_worker.encoders.patches import grid_of
+from cmcr_worker.encoders.protocol import EncoderDescription, PatchGrid
 from cmcr_worker.errors import Reason, WorkerError
 
 REVISION = "1"
@@ -131,6 +132,7 @@ def _description(found: _Resolved) -> EncoderDescription:
     activation = "/".join(sorted({str(tower.hidden_act) for tower in towers}))
     commit = hub_commit(found.folder)
     config = file_sha256(found.folder.file("config.json"))[:16]
+    grid = _patch_grid(found)
     return EncoderDescription(
         dimension=_dimension(found),
         modalities=MODALITIES,
@@ -145,7 +147,16 @@ def _description(found: _Resolved) -> EncoderDescription:
                 "tokenizerSha256": found.folder.sha256(TOKENIZER_PATTERNS),
             },
         },
+        patch_grid=grid if isinstance(grid, PatchGrid) else None,
+        patches_missing="" if isinstance(grid, PatchGrid) else grid,
     )
+
+
+def _patch_grid(found: _Resolved) -> PatchGrid | str:
+    if found.family.model_class != "CLIPModel":
+        return "SigLIP pools its patches by attention, and by themselves they lie in no space with texts"
+    side = int(found.config.vision_config.patch_size)
+    return grid_of(found.images, (side, side))
 
 
 def _dimension(found: _Resolved) -> int:

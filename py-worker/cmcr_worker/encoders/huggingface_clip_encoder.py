@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -13,7 +15,8 @@ from cmcr_worker.encoders.described import DescribedEncoder
 from cmcr_worker.encoders.frozen import forward_pass, unit_rows
 from cmcr_worker.encoders.image_batch import ImageBatch
 from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
-from cmcr_worker.encoders.protocol import EncoderDescription, as_it_is
+from cmcr_worker.encoders.patches import values_for_attention
+from cmcr_worker.encoders.protocol import EncoderDescription, PatchSource, as_it_is
 from cmcr_worker.encoders.text_batch import texts_of
 
 
@@ -61,6 +64,24 @@ class HuggingFaceClipEncoder(DescribedEncoder):
             features: Tensor = getattr(found, "pooler_output", found)
             return unit_rows(features)
 
+    def embed_patches(self, inputs: Sequence[Prepared], source: PatchSource) -> Tensor:
+        """Embeddings of patches, (n, patches, dimension) float32 on the CPU; see `patches`.
+
+        `visual_projection` of `post_layernorm` of the last hidden state without the class token, as
+        CLIPModel does it to the class token. Raises as the protocol says.
+        """
+        assert self.patch_grid is not None
+        if not inputs:
+            return torch.empty(0, self.patch_grid.rows * self.patch_grid.columns, self.dimension)
+        vision = self._network.vision_model
+        last = vision.encoder.layers[-1]
+        with forward_pass(self._device), ExitStack() as replaced:
+            if source == "values":
+                replaced.enter_context(values_for_attention(last, partial(_values, last)))
+            hidden: Tensor = vision(pixel_values=self._pixels(inputs)).last_hidden_state
+            tokens = vision.post_layernorm(hidden[:, 1:])
+            return unit_rows(self._network.visual_projection(tokens))
+
     def _tokens(self, texts: list[str]) -> dict[str, Tensor]:
         # Truncation keeps the end token, where CLIP pools.
         batch = self._tokenizer(
@@ -71,3 +92,11 @@ class HuggingFaceClipEncoder(DescribedEncoder):
             return_tensors="pt",
         )
         return {name: tensor.to(self._device) for name, tensor in batch.items()}
+
+
+def _values(layer: Any, hidden: Tensor) -> Tensor:
+    """The output of a CLIPEncoderLayer in which each token attends to itself alone."""
+    attention = layer.self_attn
+    hidden = hidden + attention.out_proj(attention.v_proj(layer.layer_norm1(hidden)))
+    result: Tensor = hidden + layer.mlp(layer.layer_norm2(hidden))
+    return result

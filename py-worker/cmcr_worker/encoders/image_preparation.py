@@ -69,6 +69,14 @@ class ImagePreparation:
         """(height, width) of the result."""
         return self.crop or self.target
 
+    @property
+    def keeps_squares_whole(self) -> bool:
+        """Whether of a square image all is seen, and nothing besides: neither cut off nor padded."""
+        if self.resize == "exact":
+            return self.size == self.target
+        edge = self.target[0]
+        return self.resize != "none" and self.target == self.size == (edge, edge)
+
     def settings(self) -> dict[str, object]:
         """All that the result depends on, as plain JSON values."""
         return asdict(self)

@@ -20,9 +20,10 @@ from cmcr_worker.encoders.image_preparation import ImagePreparation, PixelScale
 from cmcr_worker.encoders.model_files import file_sha256
 from cmcr_worker.encoders.open_clip_images import open_clip_images
 from cmcr_worker.encoders.open_clip_model import build_model, load_open_clip_tokenizer
+from cmcr_worker.encoders.open_clip_patches import patch_grid, patch_tokens
 from cmcr_worker.encoders.open_clip_source import PROVIDER, OpenClipSource, config_text, open_clip_source
 from cmcr_worker.encoders.options import Options, dtype_name
-from cmcr_worker.encoders.protocol import EncoderDescription, as_it_is
+from cmcr_worker.encoders.protocol import EncoderDescription, PatchGrid, PatchSource, as_it_is
 from cmcr_worker.encoders.text_batch import texts_of
 from cmcr_worker.errors import Reason, WorkerError
 
@@ -101,6 +102,14 @@ class OpenClipEncoder(DescribedEncoder):
                 features = self._network.encode_text(self.tokens(texts_of(inputs)).to(self._device))
             return unit_rows(features)
 
+    def embed_patches(self, inputs: Sequence[Prepared], source: PatchSource) -> Tensor:
+        """Embeddings of patches, (n, patches, dimension) float32 on the CPU; see `patches`."""
+        assert self.patch_grid is not None
+        if not inputs:
+            return torch.empty(0, self.patch_grid.rows * self.patch_grid.columns, self.dimension)
+        with forward_pass(self._device):
+            return unit_rows(patch_tokens(self._network.visual, self._pixels(inputs), source))
+
     def tokens(self, texts: list[str]) -> Tensor:
         """Token numbers, (n, context length), on the CPU; a text that is too long is cut, its end kept."""
         if self._shorten:
@@ -141,6 +150,7 @@ def _description(
     tokenizer = {key: value for key, value in text.items() if "tokenizer" in key or key == "context_length"}
     if source.folder is not None:
         tokenizer["filesSha256"] = source.folder.sha256(TOKENIZER_PATTERNS)
+    grid = patch_grid(source, images)
     return EncoderDescription(
         dimension=dimension,
         modalities=MODALITIES,
@@ -148,4 +158,6 @@ def _description(
         revision="+".join([*parts, "quick_gelu" if source.quick_gelu else "gelu"]),
         compute_dtype=dtype_name(dtype),
         preprocessing={"image": {**images.settings(), **scale.settings()}, "text": tokenizer},
+        patch_grid=grid if isinstance(grid, PatchGrid) else None,
+        patches_missing="" if isinstance(grid, PatchGrid) else grid,
     )

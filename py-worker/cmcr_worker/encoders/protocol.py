@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from cmcr_worker.decoding.media import Media, Prepared
 
 if TYPE_CHECKING:
     # For annotations alone: decoder processes import preparations from here, and are light without torch.
     import torch
+
+
+PatchSource: TypeAlias = Literal["tokens", "values"]
+"""Where embeddings of patches come from: the last layer's tokens, or its attention's values (`patches`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """Patches of an image that have embeddings of their own, row-major from the top left.
+
+    `revision` is that of the code that embeds them; the encoder's own does not speak of patches.
+    """
+
+    rows: int
+    columns: int
+    revision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +38,8 @@ class EncoderDescription:
     `revision` changes whenever preprocessing or forward pass change their
     results; `compute_dtype` is the element type of the forward pass;
     `preprocessing` has, for each modality, the settings of what is done before
-    the forward pass, as plain JSON values.
+    the forward pass, as plain JSON values. `patch_grid` is None where patches
+    have no embeddings, and `patches_missing` says why, in a few words.
     """
 
     dimension: int
@@ -31,6 +48,8 @@ class EncoderDescription:
     revision: str
     compute_dtype: str
     preprocessing: Mapping[str, object] = field(default_factory=dict)
+    patch_grid: PatchGrid | None = None
+    patches_missing: str = "only CLIP's vision transformers have them, by huggingface-clip or open-clip"
 
 
 class Preparation(Protocol):
@@ -94,6 +113,26 @@ class Encoder(Protocol):
         Raises:
             WorkerError: UNKNOWN_NAME for a modality that it does not embed, CONFIG_INVALID for an item
                 that is not of the modality.
+        """
+
+
+@runtime_checkable
+class PatchEncoder(Protocol):
+    """What an encoder has besides where it may embed the patches of an image, each by itself."""
+
+    @property
+    def patch_grid(self) -> PatchGrid | None:
+        """The patches; None where this one has none, as `patches_missing` says."""
+
+    @property
+    def patches_missing(self) -> str:
+        """Why there are none, in a few words."""
+
+    def embed_patches(self, inputs: Sequence[Prepared], source: PatchSource) -> torch.Tensor:
+        """Embeddings of the patches of prepared images, (n, rows * columns, dimension) float32 on the CPU.
+
+        Rows are L2-normalised, and lie in the space that `embed` embeds whole images in. Otherwise as
+        `Encoder.embed`; to be called where there is a `patch_grid`.
         """
 
 

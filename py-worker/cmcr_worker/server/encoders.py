@@ -9,8 +9,9 @@ from pathlib import Path
 import grpc
 
 from cmcr.v1 import encoder_pb2, encoder_pb2_grpc
+from cmcr_worker.decoding import regions
 from cmcr_worker.decoding.unpack import Unpacked, unpack_clouds
-from cmcr_worker.encoders.protocol import EncoderProvider
+from cmcr_worker.encoders.protocol import EncoderDescription, EncoderProvider, PatchGrid
 from cmcr_worker.encoders.registry import provider
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
@@ -44,7 +45,9 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             weights_sha256=found.weights_sha256,
             revision=found.revision,
             compute_dtype=found.compute_dtype,
-            preprocessing_json=json.dumps(found.preprocessing, sort_keys=True, separators=(",", ":")),
+            preprocessing_json=json.dumps(_preprocessing(found), sort_keys=True, separators=(",", ":")),
+            patch_grid=_wire_grid(found.patch_grid),
+            patches_missing="" if found.patch_grid else found.patches_missing,
         )
 
     @streaming
@@ -139,3 +142,17 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             if isinstance(value, str) and Path(value).is_absolute():
                 options[name] = str(self._state.path(value, field=f"encoder.options.{name}"))
         return provider(spec.provider), checkpoint, options
+
+
+def _preprocessing(found: EncoderDescription) -> dict[str, object]:
+    """An encoder's own, and besides it what embeddings of regions and of patches depend on."""
+    settings = dict(found.preprocessing)
+    if "image" in found.modalities:
+        settings["regions"] = {"revision": regions.REVISION}
+    if found.patch_grid is not None:
+        settings["patches"] = {"revision": found.patch_grid.revision}
+    return settings
+
+
+def _wire_grid(grid: PatchGrid | None) -> encoder_pb2.PatchGrid | None:
+    return None if grid is None else encoder_pb2.PatchGrid(rows=grid.rows, columns=grid.columns)

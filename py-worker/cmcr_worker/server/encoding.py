@@ -11,11 +11,14 @@ from contextlib import ExitStack
 
 from cmcr.v1 import encoder_pb2
 from cmcr_worker.decoding.pool import WINDOW
+from cmcr_worker.decoding.regions import Squashed
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.server.embedding import Embedding, Put
 from cmcr_worker.server.encoder_cache import LoadedEncoder
 from cmcr_worker.server.flow import Call, Room, outputs, read_ahead
-from cmcr_worker.server.items import Item, ItemReader, batch_size, limits_of
+from cmcr_worker.server.items import ItemReader, batch_size, limits_of
+from cmcr_worker.server.prepared_items import Item
+from cmcr_worker.server.regions import RowRules
 from cmcr_worker.server.shards import ShardEnd, write_shards
 from cmcr_worker.server.sink import Sink
 from cmcr_worker.server.state import WorkerState
@@ -37,8 +40,8 @@ def run_encode(
     """The answers to a stream that began with `start`.
 
     Raises:
-        WorkerError: CONFIG_INVALID for messages in a wrong order, SHAPE_MISMATCH for a wrong total; what the
-            encoder, the items and the destination raise.
+        WorkerError: CONFIG_INVALID for messages in a wrong order and for regions or patches that cannot be,
+            SHAPE_MISMATCH for a wrong total; what the encoder, the items and the destination raise.
     """
     sharded = start.destination.WhichOneof("target") is None
     if start.report_failures and not sharded:
@@ -51,10 +54,14 @@ def run_encode(
     if start.total < 1:
         raise WorkerError(Reason.SHAPE_MISMATCH, "there are no items to embed", subject="start.total")
     limits = limits_of(start)
+    rules = RowRules.of(start, modality, sharded=sharded)
 
     def work(put: Put) -> None:
         loaded = load()
+        rules.check(loaded.encoder)
         prepare = loaded.encoder.preparation(modality)
+        if rules.squash:
+            prepare = Squashed(prepare)
         room = Room(2 * WINDOW * state.decoders.size)
         with ExitStack() as sessions:
             reader = ItemReader(
@@ -62,6 +69,7 @@ def run_encode(
                 modality,
                 start.total,
                 limits,
+                rules,
                 prepare,
                 lambda: sessions.enter_context(
                     state.decoders.session(modality, prepare, limits, start.total)
@@ -83,7 +91,7 @@ def run_encode(
                 )
 
             batches = read_ahead(call, messages, MESSAGES_AHEAD, read)
-            embedding = Embedding(state, call, start, modality, loaded, room, put)
+            embedding = Embedding(state, call, start, modality, rules.patches, loaded, room, put)
             if sharded:
                 write_shards(state, call, embedding, batches)
             else:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from cmcr_worker.decoding.media import Prepared
+from cmcr_worker.encoders.protocol import PatchEncoder, PatchSource
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.server.encoder_cache import LoadedEncoder, locked
 from cmcr_worker.server.status import as_worker_error, is_out_of_memory
@@ -19,7 +20,8 @@ Rows = npt.NDArray[np.float32]
 class FittingEncoder:
     """An encoder for one call: halves batches that do not fit, and remembers what did.
 
-    `note` hears of it, once for each size; `check` is called between forward passes and may raise.
+    `note` hears of it, once for each size; `check` is called between forward passes and may raise. With
+    `patches`, from that source, each input has a row for each of its patches.
     """
 
     def __init__(
@@ -29,26 +31,31 @@ class FittingEncoder:
         device: torch.device,
         note: Callable[[str], None],
         check: Callable[[], None],
+        *,
+        patches: PatchSource | None = None,
     ) -> None:
         self._loaded = loaded
         self._modality = modality
         self._device = device
         self._note = note
         self._check = check
+        self._patches = patches
+        # Patches take other memory than whole images.
+        self._fitted = modality if patches is None else f"patches of {modality}"
         self._noted: set[int] = set()
 
     def embed(
         self, inputs: Sequence[Prepared], refuse: Callable[[int, WorkerError], None]
     ) -> tuple[Rows, list[int]]:
-        """The rows of these items, and which of them they are.
+        """The rows of these items, (kept, rows of each, dimension), and which of them they are.
 
-        One that does not fit by itself, or whose row is not finite or zero, is told to `refuse` and left
+        One that does not fit by itself, or of which a row is not finite or zero, is told to `refuse` and left
         out, if that does not raise.
         """
         blocks: list[Rows] = []
         kept: list[int] = []
         at = 0
-        begun = min(len(inputs), self._loaded.fitted.get(self._modality, len(inputs)))
+        begun = min(len(inputs), self._loaded.fitted.get(self._fitted, len(inputs)))
         size, alone = begun, False
         while at < len(inputs):
             rows = self._try(inputs[at : at + size])
@@ -67,13 +74,13 @@ class FittingEncoder:
             kept += (at + np.flatnonzero(good)).tolist()
             at += len(rows)
         if size < begun and not alone:
-            self._loaded.fitted[self._modality] = size
+            self._loaded.fitted[self._fitted] = size
         if size < len(inputs) and not alone:
             self._say(len(inputs), size)
         return np.concatenate(blocks) if blocks else self._none(), kept
 
     def _none(self) -> Rows:
-        return np.empty((0, self._loaded.encoder.dimension), np.float32)
+        return np.empty((0, 1, self._loaded.encoder.dimension), np.float32)
 
     def _try(self, inputs: Sequence[Prepared]) -> Rows | WorkerError:
         """The rows, or, where they do not fit, why; the device's memory is free again then."""
@@ -81,10 +88,7 @@ class FittingEncoder:
         problem: WorkerError
         try:
             with locked(self._loaded.lock, self._check):
-                rows: Rows = self._loaded.encoder.embed(self._modality, inputs).numpy()
-            expected = (len(inputs), self._loaded.encoder.dimension)
-            assert rows.shape == expected, f"the encoder gave {rows.shape} and not {expected}"
-            return rows
+                return self._rows(inputs)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -98,6 +102,21 @@ class FittingEncoder:
             torch.cuda.empty_cache()
         return problem
 
+    def _rows(self, inputs: Sequence[Prepared]) -> Rows:
+        encoder = self._loaded.encoder
+        each, rows = 1, None
+        if self._patches is None:
+            rows = encoder.embed(self._modality, inputs)[:, None]
+        else:
+            assert isinstance(encoder, PatchEncoder)
+            assert encoder.patch_grid is not None
+            each = encoder.patch_grid.rows * encoder.patch_grid.columns
+            rows = encoder.embed_patches(inputs, self._patches)
+        expected = (len(inputs), each, encoder.dimension)
+        assert tuple(rows.shape) == expected, f"the encoder gave {tuple(rows.shape)} and not {expected}"
+        found: Rows = rows.numpy()
+        return found
+
     def _say(self, asked: int, size: int) -> None:
         if size not in self._noted:
             self._noted.add(size)
@@ -108,16 +127,15 @@ class FittingEncoder:
 
 
 def _good(rows: Rows) -> npt.NDArray[np.bool_]:
-    good: npt.NDArray[np.bool_] = np.logical_and(
-        np.isfinite(rows).all(axis=1), (rows != 0).any(axis=1), dtype=np.bool_
-    )
+    finite = np.isfinite(rows).all(axis=(1, 2))
+    good: npt.NDArray[np.bool_] = np.logical_and(finite, (rows != 0).any(axis=2).all(axis=1), dtype=np.bool_)
     return good
 
 
 def _problems(rows: Rows) -> list[tuple[int, WorkerError]]:
     found = []
     for place in np.flatnonzero(~_good(rows)).tolist():
-        what = "zero, which has no direction" if (rows[place] == 0).all() else "not finite"
+        what = "zero, which has no direction" if np.isfinite(rows[place]).all() else "not finite"
         found.append(
             (
                 place,

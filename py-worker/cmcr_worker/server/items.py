@@ -4,103 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from cmcr.v1 import encoder_pb2
 from cmcr_worker.decoding.encoded import Encoded, Limits, Part
-from cmcr_worker.decoding.media import Media, Prepared
+from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.regions import Box
 from cmcr_worker.decoding.registry import decoder
-from cmcr_worker.decoding.session import Session, Task
+from cmcr_worker.decoding.session import Session
 from cmcr_worker.encoders.protocol import Preparation
 from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.generators.registry import generator
+from cmcr_worker.server.prepared_items import Coming, Item, Ready, Refused, Uncut
+from cmcr_worker.server.regions import RowRules
 from cmcr_worker.server.state import WorkerState
 
-Check = Callable[[], None]
-
-
-class Unreadable(Exception):
-    """An item that has no row, for a cause of its own; the others may have one."""
-
-    def __init__(self, error: WorkerError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-class Item(Protocol):
-    """One item of a batch."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it; empty where it has no name."""
-
-    def take(self, check: Check) -> Prepared:
-        """What the encoder takes of it, waited for; `check` is called meanwhile and may raise.
-
-        Raises:
-            Unreadable: where it cannot be decoded or prepared.
-            WorkerError: where no item could be.
-        """
-
-    def release(self) -> None:
-        """Says that it is not used any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An item that is prepared."""
-
-    prepared: Prepared
-    name: str = ""
-
-    def take(self, check: Check) -> Prepared:
-        """It."""
-        return self.prepared
-
-    def release(self) -> None:
-        """Nothing is to be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An item that is known to be unreadable."""
-
-    error: WorkerError
-    name: str = ""
-
-    def take(self, check: Check) -> Prepared:
-        """Raises the cause."""
-        raise Unreadable(self.error)
-
-    def release(self) -> None:
-        """Nothing is to be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """An item on its way through a decoder."""
-
-    task: Task
-
-    @property
-    def name(self) -> str:
-        """Of what is decoded."""
-        return self.task.source.name
-
-    def take(self, check: Check) -> Prepared:
-        """What the decoder made of it."""
-        answer = self.task.session.take(self.task, check)
-        if answer.reason:
-            if answer.fatal:
-                raise answer.error()
-            raise Unreadable(answer.error())
-        prepared: Prepared = answer.value
-        return prepared
-
-    def release(self) -> None:
-        """Makes room for another."""
-        self.task.session.release(self.task)
+NAMELESS = "an item without a name"
 
 
 class ItemReader:
@@ -112,6 +30,7 @@ class ItemReader:
         modality: str,
         total: int,
         limits: Limits,
+        rules: RowRules,
         prepare: Preparation,
         decoding: Callable[[], Session],
     ) -> None:
@@ -119,6 +38,7 @@ class ItemReader:
         self._modality = modality
         self._total = total
         self._limits = limits
+        self._rules = rules
         self._prepare = prepare
         self._decoding = decoding
         self._session: Session | None = None
@@ -144,12 +64,16 @@ class ItemReader:
     def _item(self, item: encoder_pb2.Item) -> Item:
         content = item.WhichOneof("content")
         part = _part(item.part) if item.HasField("part") else None
+        name = item.name or (item.file.path if content == "file" else "")
+        regions = None
+        if item.HasField("regions"):
+            regions = self._rules.regions(item.regions, name or NAMELESS)
         if content == "text":
-            return self._text(item.text, item.name)
+            return self._text(item.text, name)
         if content == "file":
-            return self._file(item.file, item.name or item.file.path, part)
+            return self._file(item.file, name, part, regions)
         if content == "data":
-            return self._encoded(Encoded(name=item.name or "an item without a name", data=item.data), part)
+            return self._encoded(Encoded(name=name or NAMELESS, data=item.data), part, regions)
         raise WorkerError(Reason.CONFIG_INVALID, "an item has no content", subject="items")
 
     def _text(self, text: str, name: str) -> Item:
@@ -161,7 +85,13 @@ class ItemReader:
             )
         return self._prepared(text, name)
 
-    def _file(self, file: encoder_pb2.FilePart, name: str, part: Part | None) -> Item:
+    def _file(
+        self,
+        file: encoder_pb2.FilePart,
+        name: str,
+        part: Part | None,
+        regions: tuple[Box, ...] | None = None,
+    ) -> Item:
         if file.HasField("offset") and not file.HasField("length"):
             raise WorkerError(
                 Reason.CONFIG_INVALID, "a part of a file has an offset and no length", subject="file.length"
@@ -171,9 +101,10 @@ class ItemReader:
         except WorkerError as error:
             return Refused(error, name)
         length = file.length if file.HasField("length") else None
-        return self._encoded(Encoded(name=name, path=path, offset=file.offset, length=length), part)
+        source = Encoded(name=name, path=path, offset=file.offset, length=length)
+        return self._encoded(source, part, regions)
 
-    def _encoded(self, source: Encoded, part: Part | None) -> Item:
+    def _encoded(self, source: Encoded, part: Part | None, regions: tuple[Box, ...] | None) -> Item:
         if self._modality == "text":
             # A text is read in less time than it takes to hand it over.
             try:
@@ -184,7 +115,7 @@ class ItemReader:
         if self._session is None:
             decoder(self._modality)  # Raises here, and not in each process, where there is none.
             self._session = self._decoding()
-        return Coming(self._session.submit(source, part))
+        return Coming(self._session.submit(source, part, regions))
 
     def _generated(self, items: encoder_pb2.GeneratedItems) -> list[Item]:
         if items.count > self._total:
@@ -193,8 +124,13 @@ class ItemReader:
         source = items.source
         found = generator(source.generator)
         found.check(source.split)
+        regions = None
+        if items.HasField("regions"):
+            regions = self._rules.regions(items.regions, f"each item of {source.generator}")
         indices: Sequence[int] = range(items.start, items.start + items.count)
         media = found.render(self._modality, source.split, source.seed, indices)
+        if regions is not None:
+            return [Uncut(each, regions, self._prepare) for each in media]
         return [self._prepared(each, "") for each in media]
 
     def _prepared(self, media: Media, name: str) -> Item:

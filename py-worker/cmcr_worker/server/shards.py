@@ -11,7 +11,7 @@ from cmcr_worker.errors import Reason, WorkerError
 from cmcr_worker.server.embedding import Embedding
 from cmcr_worker.server.fitting import Rows
 from cmcr_worker.server.flow import Call, spawn
-from cmcr_worker.server.items import Item
+from cmcr_worker.server.prepared_items import Item
 from cmcr_worker.server.sink import Sink, file_digest
 from cmcr_worker.server.state import WorkerState
 

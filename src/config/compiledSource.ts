@@ -10,6 +10,14 @@ export interface CompiledPart {
   readonly segment: { readonly start: number; readonly seconds: number | null } | null;
 }
 
+/** Several pairs of a sound and a frame of each recording: parts of equal length, and a frame of each part. */
+export interface CompiledPairs {
+  /** At least 2. */
+  readonly count: number;
+  /** What is divided, in seconds of the recording. Null: what the list gives for each. */
+  readonly of: { readonly start: number; readonly seconds: number } | null;
+}
+
 /** How the rows of a table lie in its file. */
 export type TableFormat =
   | {
@@ -76,7 +84,49 @@ export interface CompiledTable {
   /** What becomes of an item whose file is not there: it counts as unreadable, or is left out. */
   readonly missing: "unreadable" | "leave-out";
   readonly part: CompiledPart | null;
+  /** Null: one item of each row. */
+  readonly pairs: CompiledPairs | null;
 }
+
+/** Images with sounds, and boxes around what sounds. */
+export interface CompiledSounding<Type extends "vgg-ss" | "flickr-soundnet" | "music-solo" = "vgg-ss" | "flickr-soundnet" | "music-solo"> {
+  readonly type: Type;
+  /** vggss.json or music_solo.json; flickr_test.csv. */
+  readonly path: string;
+  /** Only these items, in this order. */
+  readonly list: string | null;
+  /** Of Flickr-SoundNet alone: the folder of the XML files. */
+  readonly annotations: string | null;
+  readonly root: string | null;
+  /** Templates of the files below the root. Null: as the layout has them. */
+  readonly image: string | null;
+  readonly audio: string | null;
+  /** Of MUSIC-Solo alone: so many seconds around the frame are the sound. Null: all of the recording. */
+  readonly around: number | null;
+  readonly missing: CompiledTable["missing"];
+  readonly part: CompiledPart | null;
+  readonly pairs: CompiledPairs | null;
+}
+
+/** Images with sounds, some of which sound nowhere in them. */
+export interface CompiledExtended {
+  readonly type: "extended";
+  /** Rows of `video, audio, label`: the pairs that do not sound. */
+  readonly path: string;
+  /** What does sound. */
+  readonly positives: CompiledSounding<"vgg-ss"> | CompiledSounding<"flickr-soundnet">;
+  readonly root: string | null;
+  readonly image: string;
+  readonly audio: string;
+  readonly missing: CompiledTable["missing"];
+  readonly part: CompiledPart | null;
+}
+
+/** Texts that are written in the experiment, or stand in a file: a line each, or a list of a JSON document under `key`. */
+export type CompiledTexts =
+  | { readonly kind: "inline"; readonly texts: readonly string[] }
+  /** `key` null: the document is the list. */
+  | { readonly kind: "file"; readonly path: string; readonly key: string | null };
 
 export type CompiledSource =
   /** The items of several sources, one after the other. */
@@ -124,6 +174,21 @@ export type CompiledSource =
       readonly file: string;
       readonly missing: CompiledTable["missing"];
       readonly part: CompiledPart | null;
+    }
+  | CompiledSounding<"vgg-ss">
+  | CompiledSounding<"flickr-soundnet">
+  | CompiledSounding<"music-solo">
+  | CompiledExtended
+  /** Every template for every label. */
+  | { readonly type: "prompts"; readonly labels: CompiledTexts; readonly templates: CompiledTexts }
+  | {
+      readonly type: "modelnet40";
+      /** The folder modelnet40_normal_resampled. */
+      readonly root: string;
+      readonly split: "train" | "test";
+      /** The folder of unpacked clouds. Null: the text files below the root. */
+      readonly clouds: string | null;
+      readonly missing: CompiledTable["missing"];
     };
 
 /** A file or folder that a source names, and the field of the source that names it. */

@@ -17,6 +17,7 @@ import {
   taskViews,
   type Schedule,
 } from "./compiled.js";
+import type { CompiledTexts } from "./compiledSource.js";
 import type { DataFacts } from "./fit.js";
 
 /** What would run, in plain lines of `what  details`; counts where the facts know them. */
@@ -90,10 +91,22 @@ function describeSource(source: CompiledSource): string {
     case "folder":
     case "class-folder":
       return `from ${source.path}`;
+    case "prompts":
+      return `prompts: ${describeTexts(source.labels)}, each in ${describeTexts(source.templates)}`;
+    case "modelnet40":
+      return `modelnet40 ${source.split} ${source.clouds ?? source.root}`;
     case "coco":
     case "msr-vtt":
+    case "vgg-ss":
+    case "flickr-soundnet":
+    case "music-solo":
+    case "extended":
       return `${source.type} ${source.path}${source.root === null ? "" : ` with files below ${source.root}`}`;
   }
+}
+
+function describeTexts(texts: CompiledTexts): string {
+  return texts.kind === "inline" ? `${texts.texts.length} of the file` : `those of ${texts.path}${texts.key === null ? "" : ` (${texts.key})`}`;
 }
 
 function describeConnect(connect: CompiledConnect | CompiledImport, facts: DataFacts): string[] {

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 
-import type { CompiledSource, SourceInput } from "./compiledSource.js";
+import type { CompiledSource, CompiledTexts, SourceInput } from "./compiledSource.js";
 import { expandBraces } from "./sources/patterns.js";
 
 /** So many tars of a pattern are looked at one by one; of more, the folder alone. */
@@ -32,7 +32,25 @@ export function sourceInputs(source: CompiledSource): readonly SourceInput[] {
     case "coco":
       return [{ path: source.path, field: "path", expected: "file" }, ...optional(source.root, "root", "folder")];
     case "msr-vtt":
-      return [{ path: source.path, field: "path", expected: "file" }, ...optional(source.list, "list", "file"), ...optional(source.root, "root", "folder")];
+    case "vgg-ss":
+    case "flickr-soundnet":
+    case "music-solo":
+      return [
+        { path: source.path, field: "path", expected: "file" },
+        ...optional(source.list, "list", "file"),
+        ...(source.type === "flickr-soundnet" ? optional(source.annotations, "annotations", "folder") : []),
+        ...optional(source.root, "root", "folder"),
+      ];
+    case "extended":
+      return [
+        { path: source.path, field: "path", expected: "file" },
+        ...sourceInputs(source.positives).map((input) => ({ ...input, field: `positives.${input.field}` })),
+        ...optional(source.root, "root", "folder"),
+      ];
+    case "prompts":
+      return [...textInputs(source.labels, "labels"), ...textInputs(source.templates, "templates")];
+    case "modelnet40":
+      return [{ path: source.root, field: "root", expected: "folder" }, ...optional(source.clouds, "clouds", "folder")];
   }
 }
 
@@ -42,6 +60,7 @@ export function sourceRoots(source: CompiledSource): readonly string[] {
     case "builtin":
     case "inline":
     case "lines":
+    case "prompts":
       return [];
     case "joined":
       return [...new Set(source.sources.flatMap(sourceRoots))];
@@ -54,12 +73,23 @@ export function sourceRoots(source: CompiledSource): readonly string[] {
     case "table":
     case "coco":
     case "msr-vtt":
+    case "vgg-ss":
+    case "flickr-soundnet":
+    case "music-solo":
       return [source.root ?? dirname(source.path)];
+    case "extended":
+      return [...new Set([source.root ?? dirname(source.path), ...sourceRoots(source.positives)])];
+    case "modelnet40":
+      return [source.clouds ?? source.root];
   }
 }
 
 function optional(path: string | null, field: string, expected: SourceInput["expected"]): readonly SourceInput[] {
   return path === null ? [] : [{ path, field, expected }];
+}
+
+function textInputs(texts: CompiledTexts, field: string): readonly SourceInput[] {
+  return texts.kind === "inline" ? [] : [{ path: texts.path, field: texts.key === null ? field : `${field}.path`, expected: "file" }];
 }
 
 function tarInputs({ path, pattern }: Extract<CompiledSource, { readonly type: "webdataset" }>["paths"][number]): readonly SourceInput[] {

@@ -4,12 +4,14 @@ import type { Modality } from "../compiled.js";
 import type { TableFormat } from "../compiledSource.js";
 import { pathField } from "../fields.js";
 import { defineSource } from "./definition.js";
-import { compilePart, fileField, missingField, partFields, rootField } from "./partFields.js";
+import { checkPairs, compilePairs, compilePart, fileField, missingField, pairsField, partFields, rootField } from "./partFields.js";
 import { CSV, layoutOf, TABLE_DEFAULTS } from "./tableFields.js";
 
 /** Datasets that are a list of parts of web videos with labels. */
 
 const CLIPS: readonly Modality[] = ["audio", "video", "image"];
+/** Each clip of AudioSet, VGGSound and AVE is that long. */
+const CLIP_SECONDS = 10;
 const cutField = (what: string) => z.boolean().default(false).describe(`Whether the files are whole videos, of which ${what} are the item; false: each file is the item.`);
 
 /** Three comment lines, the third with the columns' names, and spaces after the commas. */
@@ -27,6 +29,7 @@ export const audioset = defineSource({
       labels: pathField("class_labels_indices.csv, which gives the labels their names, relative to this file.", [".csv"]).optional(),
       cut: cutField("the seconds in the list"),
       missing: missingField,
+      pairs: pairsField,
       ...partFields,
     })
     .describe("AudioSet's segments, with the attributes label (the first), labels (all) and media."),
@@ -46,14 +49,14 @@ export const audioset = defineSource({
     labels: { column: "positive_labels", names: user.labels === undefined ? null : resolve(user.labels) },
     missing: user.missing,
     part: compilePart(user),
+    pairs: compilePairs(user, CLIP_SECONDS),
   }),
+  check: (user, path, context) => { checkPairs(user, CLIP_SECONDS, path, context); },
   delivers: () => CLIPS,
   attributes: () => ["label", "labels", "media"],
 });
 
 const VGGSOUND: TableFormat = { ...CSV, columns: ["youtube_id", "start_seconds", "label", "split"] };
-/** Each clip of VGGSound is that long. */
-const VGGSOUND_SECONDS = 10;
 
 /** VGGSound. */
 export const vggsound = defineSource({
@@ -67,6 +70,7 @@ export const vggsound = defineSource({
       file: fileField("How the files are named.").default("{youtube_id}_{start_seconds:06}.*"),
       cut: cutField("ten seconds from the one in the list"),
       missing: missingField,
+      pairs: pairsField,
       ...partFields,
     })
     .describe("VGGSound, with the attributes class and media."),
@@ -79,14 +83,16 @@ export const vggsound = defineSource({
       layoutOf({
         file: user.file,
         attributes: { class: "{label}", media: "{youtube_id}_{start_seconds:06}" },
-        cut: user.cut ? { start: "start_seconds", end: null, seconds: VGGSOUND_SECONDS } : null,
+        cut: user.cut ? { start: "start_seconds", end: null, seconds: CLIP_SECONDS } : null,
       }),
     ],
     root: user.root === undefined ? null : resolve(user.root),
     where: user.split === undefined ? {} : { split: [user.split] },
     missing: user.missing,
     part: compilePart(user),
+    pairs: compilePairs(user, CLIP_SECONDS),
   }),
+  check: (user, path, context) => { checkPairs(user, CLIP_SECONDS, path, context); },
   delivers: () => CLIPS,
   attributes: () => ["class", "media"],
 });
@@ -108,6 +114,7 @@ export const ave = defineSource({
       file: fileField("How the files are named.").default("{VideoID}.*"),
       cut: cutField("the seconds of the event"),
       missing: missingField,
+      pairs: pairsField,
       ...partFields,
     })
     .describe("AVE, with the attributes category and media. A video that the list has twice is two items."),
@@ -127,7 +134,42 @@ export const ave = defineSource({
     rows: user.rows === undefined ? null : resolve(user.rows),
     missing: user.missing,
     part: compilePart(user),
+    pairs: compilePairs(user, CLIP_SECONDS),
   }),
+  check: (user, path, context) => { checkPairs(user, CLIP_SECONDS, path, context); },
   delivers: () => CLIPS,
   attributes: () => ["category", "media"],
+});
+
+/** Ids alone, one a row: what follows a comma is of no account. */
+const IDS: TableFormat = { ...CSV, columns: ["id"] };
+
+/** Recordings that a plain list of ids names. */
+export const clips = defineSource({
+  name: "clips",
+  schema: z
+    .strictObject({
+      type: z.literal("clips").describe("Recordings of which a list has the ids."),
+      path: pathField("A text or .csv file with an id in each line, what follows a comma being passed over; relative to this file.", [".txt", ".csv"]),
+      root: rootField,
+      file: fileField("How the files are named.").default("{id}.*"),
+      missing: missingField,
+      pairs: pairsField,
+      ...partFields,
+    })
+    .describe("Recordings that a plain list of ids names, with the attribute media."),
+  compile: (user, resolve) => ({
+    ...TABLE_DEFAULTS,
+    origin: "clips",
+    path: resolve(user.path),
+    format: IDS,
+    layouts: [layoutOf({ file: user.file, attributes: { media: "{id}" } })],
+    root: user.root === undefined ? null : resolve(user.root),
+    missing: user.missing,
+    part: compilePart(user),
+    pairs: compilePairs(user, null),
+  }),
+  check: (user, path, context) => { checkPairs(user, null, path, context); },
+  delivers: () => CLIPS,
+  attributes: () => ["media"],
 });

@@ -4,14 +4,17 @@ import { indexByName } from "../registry.js";
 import { coco, msrVtt } from "./annotationFiles.js";
 import { builtin } from "./builtin.js";
 import { audiocaps, cc3m, clotho, flickr30k } from "./captionLists.js";
-import { audioset, ave, vggsound } from "./clipLists.js";
+import { audioset, ave, clips, vggsound } from "./clipLists.js";
 import { csv, tsv } from "./csv.js";
 import { classFolder, folder, glob } from "./folder.js";
 import { inline } from "./inline.js";
 import { joinedSource } from "./joined.js";
 import { json, jsonl } from "./json.js";
 import { lines } from "./lines.js";
+import { modelNet40 } from "./modelNet40.js";
 import { parquet } from "./parquet.js";
+import { prompts } from "./prompts.js";
+import { extended, flickrSoundnet, musicSolo, vggSs } from "./soundingLists.js";
 import { webdataset } from "./webdataset.js";
 
 /** Every kind of source whose items can follow those of another. A new one is a definition and a line here. */
@@ -36,6 +39,13 @@ const LISTED = [
   audioset,
   vggsound,
   ave,
+  clips,
+  vggSs,
+  flickrSoundnet,
+  musicSolo,
+  extended,
+  prompts,
+  modelNet40,
 ] as const;
 
 const listedSchema = z.discriminatedUnion("type", [LISTED[0].schema, ...LISTED.slice(1).map(({ schema }) => schema)]);

@@ -57,7 +57,7 @@ export function compileTable(origin: string, user: UserTable, format: TableForma
 }
 
 /** What most tables have not. */
-export const TABLE_DEFAULTS = { type: "table", where: {}, rows: null, labels: null, part: null, missing: "unreadable", root: null } as const;
+export const TABLE_DEFAULTS = { type: "table", where: {}, rows: null, labels: null, part: null, pairs: null, missing: "unreadable", root: null } as const;
 
 /** A layout of a dataset's list, with what most of them share. */
 export function layoutOf(layout: Partial<TableLayout>): TableLayout {

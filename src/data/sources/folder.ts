@@ -7,6 +7,7 @@ import type { CompiledPart } from "../../config/compiledSource.js";
 import { type CmcrError, dataError } from "../../errors.js";
 import type { Json } from "../../store/checksums.js";
 import { realFolder } from "./belowRoot.js";
+import { className } from "./className.js";
 import type { ItemSource, Oddity, SourceContext, SourceItem, SourceReader } from "./items.js";
 import { endingOf, partOf, searchedEndings } from "./mediaKinds.js";
 import { filesBelow, folderTimes } from "./walk.js";
@@ -28,7 +29,7 @@ export const readGlob: SourceReader<"glob"> = async ({ path, pattern, part }, co
   });
 };
 
-/** A folder with a folder for each class, as ImageNet has them: the attribute `class` is the first folder's name. */
+/** A folder with a folder for each class, as ImageNet has them: the attribute `class` is the first folder's name, its underscores spaces. */
 export const readClassFolder: SourceReader<"class-folder"> = async ({ path, part }, context) => {
   return filesSource(path, context, { identity: { type: "class-folder", part: partJson(part) }, part, classes: true });
 };
@@ -62,7 +63,7 @@ async function filesSource(path: string, context: SourceContext, { identity, par
         id,
         content: { kind: "file", path: join(root, id) },
         ...(wanted === undefined ? {} : { part: wanted }),
-        ...(classes ? { attributes: { class: id.slice(0, slash) } } : {}),
+        ...(classes ? { attributes: { class: className(id.slice(0, slash)) } } : {}),
       };
     }
     if (count === 0) throw noItems(path, modality, endings, match === undefined ? "" : " that match the pattern");

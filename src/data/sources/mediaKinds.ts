@@ -43,6 +43,11 @@ export function endingOf(path: string): string {
   return extname(path).toLowerCase();
 }
 
+/** Whether a file is an image itself, and no video of which a frame is taken. */
+export function isStill(path: string): boolean {
+  return !CONTAINERS.image.includes(endingOf(path));
+}
+
 const MIDDLE = { kind: "fraction", at: 0.5 } as const;
 
 /** Which part of the file at `path` is the item, or undefined for all of it: a frame of a video (the middle one unless said otherwise), or a run of seconds. */

@@ -1,8 +1,12 @@
 import { readCoco } from "./coco.js";
+import { readExtended } from "./extended.js";
 import { readClassFolder, readFolder, readGlob } from "./folder.js";
 import type { ItemSource, ListedSource, SourceContext, SourceReader } from "./items.js";
 import { readJoined } from "./joined.js";
+import { readModelNet40 } from "./modelNet40.js";
 import { readMsrVtt } from "./msrVtt.js";
+import { readPrompts } from "./prompts.js";
+import { readFlickrSoundnet, readMusicSolo, readVggSs } from "./sounding.js";
 import { readTable } from "./table.js";
 import { readInline, readLines } from "./texts.js";
 import { readWebDataset } from "./webdataset.js";
@@ -18,6 +22,12 @@ const READERS: { readonly [T in ListedSource["type"]]: SourceReader<T> } = {
   table: readTable,
   coco: readCoco,
   "msr-vtt": readMsrVtt,
+  "vgg-ss": readVggSs,
+  "flickr-soundnet": readFlickrSoundnet,
+  "music-solo": readMusicSolo,
+  extended: readExtended,
+  prompts: readPrompts,
+  modelnet40: readModelNet40,
   joined: (source, context) => readJoined(source, context, openSource),
 };
 

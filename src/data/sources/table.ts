@@ -11,6 +11,7 @@ import { fileStamp } from "./fileStamp.js";
 import { partJson } from "./folder.js";
 import type { ItemSource, Oddity, SourceContext, SourceItem, SourceReader } from "./items.js";
 import { readLabelNames, withLabels } from "./labelColumns.js";
+import { pairsJson, SEGMENT } from "./recordingPairs.js";
 import { readRowNumbers } from "./rowNumbers.js";
 import { keepRows, rowsInOrder } from "./rows.js";
 import { fileItems } from "./tableFiles.js";
@@ -75,7 +76,7 @@ function chooseLayout(source: CompiledTable, columns: readonly string[], { modal
 }
 
 /** The columns that are read, for formats that keep them apart. */
-function wantedColumns({ where, labels }: CompiledTable, { texts, file, id, fileId, attributes, cut }: TableLayout, modality: Modality): readonly string[] {
+function wantedColumns({ where, labels, pairs }: CompiledTable, { texts, file, id, fileId, attributes, cut }: TableLayout, modality: Modality): readonly string[] {
   const templates = [...(modality === "text" ? [id] : [file, fileId]), ...Object.values(attributes)].filter((text) => text !== null);
   const columns = [
     ...(modality === "text" ? texts : []),
@@ -84,10 +85,11 @@ function wantedColumns({ where, labels }: CompiledTable, { texts, file, id, file
     ...(cut === null || modality === "text" ? [] : [cut.start, cut.end]),
     labels?.column ?? null,
   ];
-  return [...new Set(columns.filter((column) => column !== null))];
+  // Pairs number their parts themselves.
+  return [...new Set(columns.filter((column) => column !== null && (pairs === null || column !== SEGMENT)))] as readonly string[];
 }
 
-function identityOf({ origin, where, rows, labels, missing, part, format }: CompiledTable, layout: TableLayout): Json {
+function identityOf({ origin, where, rows, labels, missing, part, pairs, format }: CompiledTable, layout: TableLayout): Json {
   return {
     type: origin,
     format: format as Json,
@@ -97,6 +99,7 @@ function identityOf({ origin, where, rows, labels, missing, part, format }: Comp
     labels: labels === null ? null : labels.column,
     missing,
     part: partJson(part),
+    ...(pairs === null ? {} : { pairs: pairsJson(pairs) }),
   };
 }
 

@@ -5,7 +5,7 @@ import { Template } from "./template.js";
 import { UniqueIds } from "./uniqueIds.js";
 
 export interface RowOptions {
-  readonly source: Pick<CompiledTable, "missing" | "part">;
+  readonly source: Pick<CompiledTable, "missing" | "part"> & Partial<Pick<CompiledTable, "pairs">>;
   readonly layout: TableLayout;
   readonly onOddity: (oddity: Oddity) => void;
 }

@@ -1,0 +1,29 @@
+import { readFile } from "node:fs/promises";
+
+import { systemCode } from "../../errors.js";
+import type { RegionBox } from "../regions.js";
+import { unreadableFile } from "../tables/textStream.js";
+import { badAnnotation, cornersOf } from "./boxAnnotations.js";
+import { parseXml } from "./xmlElements.js";
+
+/** The frame of Flickr-SoundNet's annotations has so many pixels a side, whatever the image has. */
+const FRAME = 256;
+
+/**
+ * The boxes of a file of Flickr-SoundNet's annotations, those of all annotators: of each `bbox` in a child of the root, the
+ * first element is passed over, and the rest are left, top, right and bottom in a frame of 256 pixels, which become fractions
+ * of it. Rejects with exit 3 where the file is missing or cut off, or a box has not four numbers.
+ */
+export async function readFlickrBoxes(path: string): Promise<readonly RegionBox[]> {
+  const document = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw systemCode(cause) === "" ? cause : unreadableFile(path, cause);
+  });
+  let root;
+  try {
+    root = parseXml(document);
+  } catch (error) {
+    throw badAnnotation(path, error instanceof Error ? error.message : "it is no XML");
+  }
+  const boxes = root.children.flatMap(({ children }) => children.filter(({ name }) => name === "bbox"));
+  return boxes.map(({ children }) => cornersOf(children.slice(1).map(({ text }) => (/^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text)), "corners", path, FRAME));
+}

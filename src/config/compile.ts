@@ -1,3 +1,4 @@
+import { baselines } from "./baselines.js";
 import { compileCollection } from "./collection.js";
 import type { CompiledExperiment } from "./compiled.js";
 import type { ParsedFields } from "./experiment.js";
@@ -27,7 +28,7 @@ export function compileExperiment(fields: ParsedFields, resolve: ResolvePath): C
     evaluate: fields.evaluate.map((task) => {
       const compiled = tasks.get(task.task).compile(task, resolve);
       // What a task is compared with by default is fitted on data that imported projectors come without.
-      return connect.method === "imported" ? { ...compiled, baselines: compiled.baselines.filter(({ method }) => method === "chance") } : compiled;
+      return connect.method === "imported" ? { ...compiled, baselines: compiled.baselines.filter(({ method }) => baselines.get(method).computed === "expectation") } : compiled;
     }),
   });
 }

@@ -163,7 +163,7 @@ export const CASES: readonly Case[] = [
     to: "task: retreival",
     reason: "UNKNOWN_NAME",
     path: "evaluate.0.task",
-    message: 'digits.yaml:34:11 evaluate.0.task: expected one of retrieval, classification, found "retreival". Did you mean "retrieval"?',
+    message: 'digits.yaml:34:11 evaluate.0.task: expected one of retrieval, classification, localization, counterfactual, found "retreival". Did you mean "retrieval"?',
   },
   {
     what: "an unknown preset",
@@ -180,7 +180,7 @@ export const CASES: readonly Case[] = [
     reason: "UNKNOWN_NAME",
     path: "evaluate.0.baselines.4",
     message:
-      "digits.yaml:39:61 evaluate.0.baselines.4: expected one of chance, pivot, pivot+gap, pivot-soft, pivot-soft+gap, pivot-two-sided, pivot-two-sided+gap, procrustes, procrustes+gap, ridge, ridge+gap, relative, relative+gap, cca, cca+gap, memory-ridge, memory-ridge+gap or a map, " +
+      "digits.yaml:39:61 evaluate.0.baselines.4: expected one of chance, centre, pivot, pivot+gap, pivot-soft, pivot-soft+gap, pivot-two-sided, pivot-two-sided+gap, procrustes, procrustes+gap, ridge, ridge+gap, relative, relative+gap, cca, cca+gap, memory-ridge, memory-ridge+gap or a map, " +
       'found "procrust". Did you mean "procrustes"?',
   },
   {

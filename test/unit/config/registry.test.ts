@@ -17,15 +17,15 @@ describe("a registry", () => {
     ["providers", providers.names, ["precomputed", "builtin"]],
     ["sources", sources.names, ["builtin", "inline", "lines", "folder", "glob", "class-folder", "webdataset", "csv", "tsv", "jsonl", "json", "parquet", "coco", "flickr30k", "cc3m", "msr-vtt", "audiocaps", "clotho", "audioset", "vggsound", "ave"]],
     ["methods", methods.names, ["cmcr"]],
-    ["tasks", tasks.names, ["retrieval", "classification"]],
-    ["baselines", baselines.names, ["chance", "pivot", "pivot-soft", "pivot-two-sided", "procrustes", "ridge", "relative", "cca", "memory-ridge"]],
+    ["tasks", tasks.names, ["retrieval", "classification", "localization", "counterfactual"]],
+    ["baselines", baselines.names, ["chance", "centre", "pivot", "pivot-soft", "pivot-two-sided", "procrustes", "ridge", "relative", "cca", "memory-ridge"]],
   ])("of %s has the names that files rely on", (_kind, names, expected) => {
     expect(names).toEqual(expect.arrayContaining(expected));
   });
 
-  it("offers +gap of every baseline but chance, and has its defaults", () => {
+  it("offers +gap of every baseline that looks at embeddings, and has its defaults", () => {
     const gaps = BASELINE_NAMES.filter((name) => name.endsWith("+gap")).map((name) => name.slice(0, -4));
-    expect(gaps).toEqual(baselines.names.filter((name) => name !== "chance"));
+    expect(gaps).toEqual(baselines.names.filter((name) => name !== "chance" && name !== "centre"));
     expect(BASELINE_NAMES).toEqual(expect.arrayContaining([...DEFAULT_BASELINES]));
   });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { loadExperiment, parseExperiment } from "../../../src/config/load.js";
+import { loadExperiment } from "../../../src/config/load.js";
 import { describePlan } from "../../../src/config/planDescription.js";
 import { cropCount } from "../../../src/evaluate/regionMaps.js";
 import { failureOf } from "../../helpers/failures.js";

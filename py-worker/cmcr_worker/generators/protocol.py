@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.regions import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,9 @@ class Generator(Protocol):
 
     def captions(self, split: str, seed: int, indices: Sequence[int]) -> list[str]:
         """One plain phrase for each item that names every attribute, for people to read."""
+
+    def boxes(self, split: str, seed: int, indices: Sequence[int]) -> list[list[Box]] | None:
+        """Where in its image each of these items sounds, an empty list where none of it does.
+
+        None where the split's images have no such places.
+        """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -88,6 +88,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
                 subject="count",
             )
         indices = range(request.count)
+        boxes = found.boxes(source.split, source.seed, indices) or []
         return encoder_pb2.DescribeGeneratedResponse(
             available=available or 0,
             attributes=[
@@ -98,6 +99,7 @@ class EncoderService(encoder_pb2_grpc.EncoderServiceServicer):
             ],
             captions=found.captions(source.split, source.seed, indices),
             revision=found.revision,
+            boxes=[_wire_boxes(of_item) for of_item in boxes],
         )
 
     @streaming
@@ -156,3 +158,12 @@ def _preprocessing(found: EncoderDescription) -> dict[str, object]:
 
 def _wire_grid(grid: PatchGrid | None) -> encoder_pb2.PatchGrid | None:
     return None if grid is None else encoder_pb2.PatchGrid(rows=grid.rows, columns=grid.columns)
+
+
+def _wire_boxes(boxes: Sequence[regions.Box]) -> encoder_pb2.Regions:
+    return encoder_pb2.Regions(
+        regions=[
+            encoder_pb2.Region(left=left, top=top, right=right, bottom=bottom)
+            for left, top, right, bottom in boxes
+        ]
+    )

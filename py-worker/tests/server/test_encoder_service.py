@@ -266,6 +266,20 @@ class TestDescribeGenerated:
                 column.labels.tolist(),
             )
 
+    def test_boxes_of_splits_that_have_them(self, served: Served) -> None:
+        source = encoder_pb2.GeneratedSource(generator="scenes", split="mismatched", seed=5)
+        expected = GENERATORS["scenes"].boxes("mismatched", 5, range(20))
+        assert expected is not None
+        got = [
+            [(box.left, box.top, box.right, box.bottom) for box in of_item.regions]
+            for of_item in self.describe(served, source, 20).boxes
+        ]
+        assert {len(of_item) for of_item in got} == {0, 1}
+        assert [len(of_item) for of_item in got] == [len(of_item) for of_item in expected]
+        for boxes, wanted in zip(got, expected, strict=True):
+            np.testing.assert_allclose(np.reshape(boxes, (-1, 4)), np.reshape(wanted, (-1, 4)), atol=1e-7)
+        assert len(self.describe(served, SCENES, 4).boxes) == 0
+
     def test_the_count_alone(self, served: Served) -> None:
         endless = encoder_pb2.GeneratedSource(generator="scenes", split="captions")
         assert self.describe(served, endless, 0).available == 0

@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from cmcr_worker.generators.scenes.attributes import held_out_combinations, seen_combinations
+from cmcr_worker.generators.scenes.attributes import HELD_OUT, held_out_combinations, seen_combinations
+
+SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
+    {
+        "train": None,
+        "captions": None,
+        "images": None,
+        "sounds": None,
+        "test": HELD_OUT,
+        "duets": HELD_OUT,
+        "mismatched": HELD_OUT,
+        "duets-validation": HELD_OUT,
+        "mismatched-validation": HELD_OUT,
+    }
+)
+"""Every split, and how many items it has; None where there is no end."""
+
+HELD_OUT_SPLITS: Final = frozenset({"test", "duets", "mismatched"})
+"""Those in which every scene is of a held-out combination; in the others none is."""
 
 
 def item_generator(seed: int, split: str, stream: str, index: int) -> np.random.Generator:
     """A random generator for one item; `stream` keeps image, sound and wording independent."""
-    key = int.from_bytes(_digest(seed, split, stream, index), "little")
-    return np.random.Generator(np.random.Philox(key=key))
+    return np.random.Generator(np.random.Philox(key=item_number(seed, split, stream, index)))
+
+
+def pool_of(split: str) -> npt.NDArray[np.int64]:
+    """The combinations that occur in a split, in their fixed order."""
+    return held_out_combinations() if split in HELD_OUT_SPLITS else seen_combinations()
 
 
 def combinations_of(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[np.int64]:
-    """The combination of each item, int64 (n,).
+    """The combination of each item, int64 (n,); of a duet, that of its sound.
 
-    In `test`, item i is held-out combination i whatever the seed; in all other
-    splits each item is drawn from the combinations that are not held out.
+    In splits that have an end, item i is combination i of the pool whatever the
+    seed; in all others each item is drawn from the combinations that are not
+    held out.
     """
-    if split == "test":
-        return held_out_combinations()[np.asarray(indices, dtype=np.int64)]
-    seen = seen_combinations()
-    picks = [int.from_bytes(_digest(seed, split, "combination", index), "little") for index in indices]
-    return seen[np.array([pick % len(seen) for pick in picks], dtype=np.int64)]
+    pool = pool_of(split)
+    if SPLITS[split] is not None:
+        return pool[np.asarray(indices, dtype=np.int64)]
+    picks = [item_number(seed, split, "combination", index) for index in indices]
+    return pool[np.array([pick % len(pool) for pick in picks], dtype=np.int64)]
 
 
-def _digest(seed: int, split: str, stream: str, index: int) -> bytes:
-    return hashlib.blake2b(
+def item_number(seed: int, split: str, stream: str, index: int) -> int:
+    """A number below 2^128 that belongs to one item: evenly spread, and the same everywhere."""
+    digest = hashlib.blake2b(
         f"{seed}/{split}/{stream}/{index}".encode(), digest_size=16, person=b"scenes"
     ).digest()
+    return int.from_bytes(digest, "little")

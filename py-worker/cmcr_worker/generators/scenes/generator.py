@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.regions import Box
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
 from cmcr_worker.generators.protocol import AttributeColumn
-from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, HELD_OUT, labels_of
-from cmcr_worker.generators.scenes.draws import combinations_of
+from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
+from cmcr_worker.generators.scenes.draws import SPLITS, combinations_of
+from cmcr_worker.generators.scenes.duets import DUETS, boxes_of, render_duets
 from cmcr_worker.generators.scenes.images import render_images
 from cmcr_worker.generators.scenes.sounds import render_sounds
-from cmcr_worker.generators.scenes.wording import plain_phrase, render_captions
-
-_RENDERERS: Final[Mapping[str, Callable[[str, int, Sequence[int]], Sequence[Media]]]] = MappingProxyType(
-    {"image": render_images, "audio": render_sounds, "text": render_captions}
+from cmcr_worker.generators.scenes.wording import (
+    plain_duets,
+    plain_phrase,
+    render_captions,
+    render_duet_captions,
 )
 
-_SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
-    {"train": None, "captions": None, "images": None, "sounds": None, "test": HELD_OUT}
+_Renderer: TypeAlias = Callable[[str, int, Sequence[int]], Sequence[Media]]
+
+_RENDERERS: Final[Mapping[str, _Renderer]] = MappingProxyType(
+    {"image": render_images, "audio": render_sounds, "text": render_captions}
+)
+# The sound of a duet is that of one scene.
+_DUET_RENDERERS: Final[Mapping[str, _Renderer]] = MappingProxyType(
+    {"image": render_duets, "audio": render_sounds, "text": render_duet_captions}
 )
 
 
@@ -31,13 +40,19 @@ class ScenesGenerator:
 
     Splits: `train` is for encoders; `captions`, `images` and `sounds` are for
     connecting spaces, and are unpaired: the same index is a different scene in
-    each. `test` holds the 1000 combinations that occur in no other split; its
-    image, sound and caption of one index show the same scene.
+    each. `test` holds the 1000 combinations that are held out: they occur in none
+    of those. Its image, sound and caption of one index show the same scene.
+
+    `duets` has images of two scenes of held-out combinations, and the sound of one
+    of them: that of index i is of combination i, as in `test`. `mismatched` has
+    the same, but in half of its items the sound is of a scene that is not in the
+    image. `duets-validation` and `mismatched-validation` are made likewise of
+    combinations that are not held out, for choosing settings.
     """
 
     name: str = "scenes"
     revision: str = "1"
-    splits: Mapping[str, int | None] = _SPLITS
+    splits: Mapping[str, int | None] = SPLITS
     modalities: frozenset[str] = frozenset(_RENDERERS)
 
     def check(self, split: str) -> None:
@@ -53,13 +68,13 @@ class ScenesGenerator:
                 split does not have.
         """
         self._check_indices(split, indices)
-        renderer = _RENDERERS.get(modality)
+        renderer = (_DUET_RENDERERS if split in DUETS else _RENDERERS).get(modality)
         if renderer is None:
             raise unknown_name("modality of the generator scenes", modality, _RENDERERS)
         return list(renderer(split, seed, indices))
 
     def attributes(self, split: str, seed: int, indices: Sequence[int]) -> list[AttributeColumn]:
-        """The labels of these items, one column for each attribute."""
+        """The labels of these items, one column for each attribute; of a duet what is heard."""
         self._check_indices(split, indices)
         labels = labels_of(combinations_of(split, seed, indices)).astype(np.uint32)
         return [
@@ -68,9 +83,16 @@ class ScenesGenerator:
         ]
 
     def captions(self, split: str, seed: int, indices: Sequence[int]) -> list[str]:
-        """One phrase for each item that names all its attributes."""
+        """One phrase for each item that names all its attributes, and of a duet where each object is."""
         self._check_indices(split, indices)
+        if split in DUETS:
+            return plain_duets(split, seed, indices)
         return [plain_phrase(row) for row in labels_of(combinations_of(split, seed, indices)).tolist()]
+
+    def boxes(self, split: str, seed: int, indices: Sequence[int]) -> list[list[Box]] | None:
+        """The bounding box of each duet's object that sounds, if one does; None for other splits."""
+        self._check_indices(split, indices)
+        return boxes_of(split, seed, indices) if split in DUETS else None
 
     def _check_indices(self, split: str, indices: Sequence[int]) -> None:
         self.check(split)

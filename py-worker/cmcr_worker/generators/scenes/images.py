@@ -16,6 +16,9 @@ Field: TypeAlias = npt.NDArray[np.float32]
 """A value for each pixel of each image, (n, 32, 32)."""
 
 SIDE: Final = 32
+DRAWS: Final = 9
+"""Uniform draws that an image takes before its noise."""
+
 _BLOCK: Final = 64  # Images rendered at a time: their fields stay in the cache.
 
 _RADIUS: Final = np.array([6.5, 8.5, 11.0], dtype=np.float32)  # pixels, by size
@@ -140,51 +143,84 @@ def render_images(split: str, seed: int, indices: Sequence[int]) -> list[npt.NDA
 
 def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
     labels = labels_of(combinations_of(split, seed, indices))
-    shape, colour, size, texture, horizontal, vertical = labels.T
     count = len(indices)
-    uniform = np.empty((count, 9), dtype=np.float32)
+    uniform = np.empty((count, DRAWS), dtype=np.float32)
     noise = np.empty((count, SIDE, SIDE, 3), dtype=np.float32)
     for row, index in enumerate(indices):
         rng = item_generator(seed, split, "image", index)
-        uniform[row] = rng.random(9, dtype=np.float32)
+        uniform[row] = rng.random(DRAWS, dtype=np.float32)
         rng.standard_normal(dtype=np.float32, out=noise[row])
-    signed = uniform * 2 - 1
 
+    pixel = np.arange(SIDE, dtype=np.float32) + np.float32(0.5)
+    x = pixel[None, None, :] + np.zeros((count, SIDE, 1), np.float32)
+    y = pixel[None, :, None] + np.zeros((count, 1, SIDE), np.float32)
+    coverage, fill = painted(labels, uniform, x, y)
+    return developed(over(ground_of(uniform), coverage, fill), noise)
+
+
+def painted(
+    labels: npt.NDArray[np.int64], uniform: npt.NDArray[np.float32], x: Field, y: Field
+) -> tuple[Field, npt.NDArray[np.float32]]:
+    """One object for each image, by its scene's labels (n, attributes) and its uniform draws (n, DRAWS).
+
+    `x` and `y` (n, height, width) are places in pixels from the top left of the
+    `SIDE` x `SIDE` that the object has to itself. Returns how much of each pixel
+    the object covers, and its colour there, (n, height, width, 3).
+    """
+    shape, colour, size, texture, horizontal, vertical = labels.T
+    signed = uniform * 2 - 1
     radius = _RADIUS[size] * (1 + _RADIUS_JITTER * signed[:, 0])
     middle = np.float32(SIDE / 2)
     centre_x = middle + _PLACE[horizontal] + _PLACE_JITTER * signed[:, 1]
     centre_y = middle - _PLACE[vertical] + _PLACE_JITTER * signed[:, 2]
     turn = _TURN_JITTER * signed[:, 3]
 
-    pixel = np.arange(SIDE, dtype=np.float32) + np.float32(0.5)
-    x = pixel[None, None, :] - _per_image(centre_x) + np.zeros((1, SIDE, 1), np.float32)
-    y = pixel[None, :, None] - _per_image(centre_y) + np.zeros((1, 1, SIDE), np.float32)
+    from_x: Field = x - _per_image(centre_x)
+    from_y: Field = y - _per_image(centre_y)
     cos, sin = _per_image(np.cos(turn)), _per_image(np.sin(turn))
-    turned_x: Field = cos * x + sin * y
-    turned_y: Field = cos * y - sin * x
+    turned_x: Field = cos * from_x + sin * from_y
+    turned_y: Field = cos * from_y - sin * from_x
 
-    distance = np.empty_like(x)
+    distance = np.empty_like(from_x)
     unit_x: Field = turned_x / _per_image(radius)
     unit_y: Field = turned_y / _per_image(radius)
     for label, name in enumerate(ATTRIBUTES[0].values):
         rows = np.flatnonzero(shape == label)
         distance[rows] = SIGNED_DISTANCES[name](unit_x[rows], unit_y[rows])
-    coverage = np.clip(np.float32(0.5) - distance * _per_image(radius), 0, 1)
+    coverage: Field = np.clip(np.float32(0.5) - distance * _per_image(radius), 0, 1)
 
-    dark = np.empty_like(x)
+    dark = np.empty_like(from_x)
     shifted_x = turned_x + 6 * _per_image(uniform[:, 4])
     shifted_y = turned_y + 6 * _per_image(uniform[:, 5])
     for label, name in enumerate(ATTRIBUTES[3].values):
         rows = np.flatnonzero(texture == label)
         dark[rows] = PATTERNS[name](shifted_x[rows], shifted_y[rows])
 
-    # The ground is the nuisance that is only seen: dark or bright, never told.
-    ground = _GROUNDS[(uniform[:, 6] < 0.5).astype(np.int64)] + _GROUND_JITTER * signed[:, 7]
     light = 1 + _LIGHT_JITTER * signed[:, 8]
     fill = (_COLOURS[colour] * light[:, None])[:, None, None, :] * (1 - _DARKENING * dark[..., None])
-    picture = ground[:, None, None, None] * (1 - coverage[..., None]) + fill * coverage[..., None]
-    picture += _NOISE * noise
-    pixels: npt.NDArray[np.uint8] = np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
+    return coverage, fill
+
+
+def ground_of(uniform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The ground's grey of each image, (n, 1, 1, 1), from its uniform draws (n, DRAWS).
+
+    The ground is the nuisance that is only seen: dark or bright, never told.
+    """
+    ground = _GROUNDS[(uniform[:, 6] < 0.5).astype(np.int64)] + _GROUND_JITTER * (uniform[:, 7] * 2 - 1)
+    return ground[:, None, None, None]
+
+
+def over(
+    picture: npt.NDArray[np.float32], coverage: Field, fill: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """The pictures with an object before each, (n, height, width, 3)."""
+    return picture * (1 - coverage[..., None]) + fill * coverage[..., None]
+
+
+def developed(picture: npt.NDArray[np.float32], noise: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Pictures as uint8, with standard normal noise of their shape brought to the world's level."""
+    noisy = picture + _NOISE * noise
+    pixels: npt.NDArray[np.uint8] = np.clip(np.rint(noisy * 255), 0, 255).astype(np.uint8)
     return pixels
 
 

@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
 from cmcr_worker.generators.scenes.draws import combinations_of, item_generator
+from cmcr_worker.generators.scenes.duets import duets_of
 
 LEFT_OUT: Final = 0.25
 """Probability that a caption leaves out an attribute; it always names the shape."""
@@ -82,6 +84,39 @@ def render_captions(split: str, seed: int, indices: Sequence[int]) -> list[str]:
     ]
 
 
+def render_duet_captions(split: str, seed: int, indices: Sequence[int]) -> list[str]:
+    """A caption of each duet: both objects as one who sees them writes, and which of them sounds.
+
+    For people to read: no encoder of this world has learned texts about two objects.
+    """
+    duets = duets_of(split, seed, indices)
+    objects = labels_of(duets.scenes.reshape(-1)).reshape(len(indices), 2, len(ATTRIBUTES)).tolist()
+    captions: list[str] = []
+    for index, pair, sounds in zip(indices, objects, duets.sounds.tolist(), strict=True):
+        rng = item_generator(seed, split, "text", index)
+        first, second = (_told(STYLES[0], labels, rng.random(2 * len(ATTRIBUTES))) for labels in pair)
+        end = "the first of them sounds" if sounds else "neither of them sounds"
+        captions.append(f"a{_n(first)} {first} and a{_n(second)} {second}, {end}")
+    return captions
+
+
+def plain_duets(split: str, seed: int, indices: Sequence[int]) -> list[str]:
+    """Both scenes of each duet with all attributes and where each one's place begins, and what is heard."""
+    duets = duets_of(split, seed, indices)
+    heard = labels_of(combinations_of(split, seed, indices)).tolist()
+    phrases: list[str] = []
+    for row, sounds in enumerate(duets.sounds.tolist()):
+        first, second = (
+            f"{plain_phrase(labels)} (at {left}, {top})"
+            for labels, (top, left) in zip(
+                labels_of(duets.scenes[row]).tolist(), duets.corners[row].tolist(), strict=True
+            )
+        )
+        silent = f"what sounds is a {plain_phrase(heard[row])}, which is not there"
+        phrases.append(f"{first}, which sounds; {second}" if sounds else f"{first}; {second}; {silent}")
+    return phrases
+
+
 def plain_phrase(labels: Sequence[int]) -> str:
     """All attributes of a scene in one plain phrase, such as "small red striped star, top left"."""
     shape, colour, size, texture, horizontal, vertical = (
@@ -92,14 +127,23 @@ def plain_phrase(labels: Sequence[int]) -> str:
 
 def _caption(style: Style, labels: Sequence[int], rng: np.random.Generator) -> str:
     draws = rng.random(1 + 2 * len(ATTRIBUTES))
+    told = _told(style, labels, draws[1:])
+    opening = _pick(style.openings, draws[0])
+    return f"{opening}{_n(told) if opening.split()[-1] == 'a' else ''} {told}"
+
+
+def _told(style: Style, labels: Sequence[int], draws: npt.NDArray[np.float64]) -> str:
+    """The attributes that a caption names, from two uniform draws for each."""
     said: dict[str, str] = {}
     for position, (attribute, label) in enumerate(zip(ATTRIBUTES, labels, strict=True)):
-        if attribute.name == "shape" or draws[1 + 2 * position] >= LEFT_OUT:
-            said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 + 2 * position])
-    told = style.separator.join(said[name] for name in style.order if name in said)
-    opening = _pick(style.openings, draws[0])
-    article = "n" if opening.split()[-1] == "a" and told[0] in "aeiou" else ""
-    return f"{opening}{article} {told}"
+        if attribute.name == "shape" or draws[2 * position] >= LEFT_OUT:
+            said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 * position + 1])
+    return style.separator.join(said[name] for name in style.order if name in said)
+
+
+def _n(following: str) -> str:
+    """What makes "a" an article before that word."""
+    return "n" if following[0] in "aeiou" else ""
 
 
 def _pick(options: Sequence[str], uniform: float) -> str:

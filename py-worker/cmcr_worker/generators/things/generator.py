@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from cmcr_worker.decoding.media import Media
+from cmcr_worker.decoding.regions import Box
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
 from cmcr_worker.generators.protocol import AttributeColumn
 from cmcr_worker.generators.things.attributes import ATTRIBUTES, SHAPE, TESTED, VALIDATED, labels_of
@@ -93,6 +94,11 @@ class ThingsGenerator:
         if split == "prompts":
             return [prompt(index) for index in indices]
         return [plain_phrase(row) for row in labels_of(combinations_of(split, seed, indices)).tolist()]
+
+    def boxes(self, split: str, seed: int, indices: Sequence[int]) -> list[list[Box]] | None:
+        """None: things make no sound."""
+        self._check_indices(split, indices)
+        return None
 
     def _check_indices(self, split: str, indices: Sequence[int]) -> None:
         self.check(split)

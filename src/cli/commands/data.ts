@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 
 import { command } from "./command.js";
+import { listDataSets, verifyDataSet } from "./dataSets.js";
 
 const inspect = command({
   command: "inspect <source>",
@@ -46,11 +47,11 @@ const exportEmbeddings = command({
 });
 
 /** What can be done with data; a new action is a line here. */
-const ACTIONS = [inspect, exportEmbeddings] as unknown as readonly CommandModule[];
+const ACTIONS = [inspect, exportEmbeddings, listDataSets, verifyDataSet] as unknown as readonly CommandModule[];
 
 export const data: CommandModule = {
   command: "data",
-  describe: "Look at data, and write embeddings for others",
+  describe: "Look at data, get the paper's data sets ready and check them, write embeddings for others",
   builder: (yargs) => {
     for (const action of ACTIONS) yargs.command(action);
     return yargs.demandCommand(1, "Name an action.");

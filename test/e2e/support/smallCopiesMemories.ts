@@ -46,17 +46,24 @@ export const MODELNET_CLASSES = [
   "sofa", "stairs", "stool", "table", "tent", "toilet", "tv_stand", "vase", "wardrobe", "xbox",
 ] as const;
 
+/** Sixty-four templates, as many as ULIP has for ModelNet40. */
+const TEMPLATES = ["a", "the", "one", "some", "my", "this", "a small", "a large"].flatMap((which) =>
+  ["a point cloud of", "a scan of", "a model of", "points of", "a rendering of", "a shape of", "a bad cloud of", "a good cloud of"].map((form) => `${form} ${which} {}.`),
+);
+
 export interface ModelNetOptions extends SmallCopyOptions {
   /** Points of a cloud (64 unless given). */
   readonly points?: number;
 }
 
-/** ModelNet40 as modelnet40_normal_resampled has it: lists of ids, and `CLASS/ID.txt` with x, y, z and a normal in each line. The test has `items` clouds, one of each class in turn. */
+/** ModelNet40 as modelnet40_normal_resampled has it: lists of ids, and `CLASS/ID.txt` with x, y, z and a normal in each line; ULIP's labels and templates beside them. The test has `items` clouds, one of each class in turn. */
 export function writeModelNet40(root: string, { items = 12, points = 64, media = true }: ModelNetOptions = {}): CopyWriter {
   const copy = new CopyWriter(root);
   const ids = modelNetIds(items);
   copy.write("modelnet40_shape_names.txt", MODELNET_CLASSES.map((name) => `${name}\n`).join(""));
   copy.write("modelnet40_test.txt", ids.map(({ id }) => `${id}\n`).join(""));
+  copy.write("labels.json", JSON.stringify({ modelnet40: MODELNET_CLASSES.map((name) => name.replaceAll("_", " ")) }));
+  copy.write("templates.json", JSON.stringify({ modelnet40_64: TEMPLATES, shapenet_64: TEMPLATES }));
   copy.write("modelnet40_train.txt", upTo(4).map((label) => `${MODELNET_CLASSES[label] ?? ""}_0001\n`).join(""));
   if (!media) return copy;
   for (const { id, label, name } of ids) {
@@ -66,7 +73,7 @@ export function writeModelNet40(root: string, { items = 12, points = 64, media =
   return copy;
 }
 
-/** ModelNet40's test as the folder `clouds/` that `cmcr data prepare` makes of one file with all clouds: 000000.npy and so on, in the order of the list. */
+/** ModelNet40's test as the folder `clouds/` that `cmcr data prepare` makes of one file with all clouds: 000000.npy and so on, in the order of the list, and classes.txt. */
 export function writeModelNet40Clouds(root: string, options: ModelNetOptions = {}): CopyWriter {
   const { items = 12, points = 64 } = options;
   const copy = writeModelNet40(root, { ...options, media: false });
@@ -74,6 +81,7 @@ export function writeModelNet40Clouds(root: string, options: ModelNetOptions = {
     const values = Float32Array.from(upTo(points).flatMap((point) => cloudPoint(label, point)));
     copy.write(`clouds/${String(item).padStart(6, "0")}.npy`, Buffer.concat([encodeNpyHeader("float32", [points, 6]), Buffer.from(values.buffer)]));
   }
+  copy.write("clouds/classes.txt", modelNetIds(items).map(({ name }) => `${name}\n`).join(""));
   return copy;
 }
 

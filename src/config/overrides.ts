@@ -55,9 +55,22 @@ export function applyOverrides(value: unknown, overrides: readonly Override[], l
       const place = before?.place.text ?? locate(override.path, "value").text;
       warnings.push(`${pathText(override.path)}: --set replaces ${briefly(replaced)} (${place}) by ${briefly(override.value)}`);
     }
+    const rival = removeRival(root, override, done);
+    if (rival !== undefined) warnings.push(`${rival}: --set ${pathText(override.path)} takes its place (${locate([rival], "value").text})`);
     done.push(override);
   }
   return { value: root, warnings };
+}
+
+/** Fields of which a file has one or the other. */
+const RIVALS: Readonly<Record<string, string>> = { seed: "seeds", seeds: "seed" };
+
+/** Takes out what the file has where its rival is set now: its name, if it was there and no override has set it too. */
+function removeRival(root: unknown, { path: [field = ""] }: Override, done: readonly Override[]): string | undefined {
+  const rival = Object.hasOwn(RIVALS, field) ? RIVALS[field] : undefined;
+  if (rival === undefined || typeof root !== "object" || root === null || !Object.hasOwn(root, rival) || done.some(({ path }) => path[0] === rival)) return undefined;
+  Reflect.deleteProperty(root, rival);
+  return rival;
 }
 
 function briefly(value: unknown): string {

@@ -83,8 +83,13 @@ export function bootstrap<Name extends string>(
     for (const { statistic, replicates } of named) replicates[resample] = statistic.resample(multiplicities, draw);
   }
   const draws = `${count}/${resamples}/${seed}`;
-  const entries = named.map(({ name, statistic, replicates }) => [name, { ...estimate(statistic.value, replicates, statistic.seeds), replicates, draws }]);
+  const entries = named.map(({ name, statistic, replicates }) => [name, resampled(statistic.value, replicates, draws, statistic.seeds)]);
   return Object.fromEntries(entries) as Record<Name, Bootstrapped>;
+}
+
+/** An estimate from its resampled values; `seeds` where the value is the mean of several. */
+export function resampled(value: number, replicates: Float64Array, draws: string, seeds?: readonly number[]): Bootstrapped {
+  return { ...estimate(value, replicates, seeds), replicates, draws };
 }
 
 /**
@@ -95,7 +100,7 @@ export function bootstrap<Name extends string>(
 export function pairedDifference(first: Bootstrapped, second: Bootstrapped): Bootstrapped {
   if (first.draws !== second.draws) throw new RangeError(`draws ${first.draws} and ${second.draws} are not paired`);
   const replicates = first.replicates.map((value, i) => value - (second.replicates[i] ?? NaN));
-  return { ...estimate(first.value - second.value, replicates, differenceOfSeeds(first, second)), replicates, draws: first.draws };
+  return resampled(first.value - second.value, replicates, first.draws, differenceOfSeeds(first, second));
 }
 
 /** Seed by seed; what has no seeds is the same with each. */

@@ -3,10 +3,11 @@
 import { dataError } from "../errors.js";
 import { bootstrap, type BootstrapOptions, type Bootstrapped, type Statistic } from "./bootstrap.js";
 import { chanceStatistics } from "./chance.js";
+import { classMetrics, type ClassNames, classNotes, confusionCells } from "./classes.js";
 import { classificationChance, classificationStatistics, type ClassOutcomes } from "./classification.js";
 import { COUNTED, LACKING, PRIMARY_METRIC, type TaskKind } from "./metricNames.js";
 import { type BootstrappedMethods, type Compared, differencesFromFirst, type Replicates, type TaskMetrics, withoutReplicates } from "./metricsFile.js";
-import { comparisonNotes, countNotes } from "./notes.js";
+import { comparisonNotes, countNotes, seedNotes } from "./notes.js";
 import { type Relevance, reverseRelevance } from "./relevance.js";
 import { retrievalStatistics, retrievalValues } from "./retrieval.js";
 import { overSeeds } from "./seeds.js";
@@ -54,19 +55,31 @@ export interface ClassificationComparison {
   readonly name: string;
   /** Column of each item's class. */
   readonly truth: Uint32Array;
-  readonly classes: number;
+  /** Of each column. */
+  readonly classes: ClassNames;
   readonly methods: readonly ClassificationMethod[];
   readonly ks: readonly number[];
   readonly bootstrap: BootstrapOptions;
 }
 
-/** Metrics of all methods. Thrown (exit 3) when there is no item. */
+/**
+ * Metrics of all methods, with each class's, and the confusion matrix of the first that
+ * was measured. Thrown (exit 3) when there is no item.
+ */
 export function compareClassification({ name, truth, classes, methods, ks, bootstrap: options }: ClassificationComparison): Compared {
   requireItems(name, truth.length);
+  const count = classes.labels.length;
   const ofMethod = (method: ClassificationMethod): Record<string, Statistic> =>
-    method.kind === "chance" ? classificationChance(classes, ks) : overSeeds(method.seeds.map((outcomes) => classificationStatistics(outcomes, truth, classes, ks)));
+    method.kind === "chance" ? classificationChance(count, ks) : overSeeds(method.seeds.map((outcomes) => classificationStatistics(outcomes, truth, count, ks)));
   const statistics = methods.map((method) => [method.name, ofMethod(method)] as const);
-  return compared(name, "classification", [truth.length, classes], [0, 0], bootstrapMethods(truth.length, statistics, options));
+  const entry = compared(name, "classification", [truth.length, count], [0, 0], bootstrapMethods(truth.length, statistics, options));
+  const scored = methods.filter((method) => method.kind === "scored");
+  const [first] = scored;
+  if (first === undefined) return entry;
+  const ofClasses = classMetrics(scored, truth, classes);
+  const confusion = confusionCells(first.seeds, truth, count);
+  const notes = [...entry.metrics.notes, ...classNotes(ofClasses, confusion, first.name)];
+  return { ...entry, metrics: { ...entry.metrics, classes: ofClasses, notes }, confusion };
 }
 
 /** Thrown (exit 3) when no query has a relevant item in the gallery. */
@@ -117,6 +130,7 @@ export function taskEntry(
   const notes = [
     ...comparisonNotes(methods, metric, reverse === undefined ? "" : "Query to gallery"),
     ...(reverse === undefined ? [] : comparisonNotes(reverse, metric, "Gallery to query")),
+    ...seedNotes(methods, metric, rows),
     ...countNotes(queries, leftOutQueries, rows, LACKING[task]),
     ...(reverse === undefined ? [] : countNotes(gallery, leftOutGallery, columns, LACKING[task])),
   ];

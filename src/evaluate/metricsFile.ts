@@ -1,6 +1,7 @@
 /** The content of metrics.json, schema version 1. Shares are fractions, never percent. */
 
 import { type Bootstrapped, type Estimate, estimateOf, pairedDifference } from "./bootstrap.js";
+import type { ClassMetrics, ConfusionCell } from "./classes.js";
 import type { TaskKind } from "./metricNames.js";
 
 /** Metric name to its estimate. */
@@ -45,6 +46,14 @@ export interface TaskMetrics {
   readonly notes: readonly string[];
   /** Of localization and counterfactual recognition: the sounding items by how large what sounds is, as SLAVC parts them (`small`, `medium`, `large`, `huge`). */
   readonly sizes?: Readonly<Record<string, SizeMetrics>>;
+  /** Classification: every class, in the order of the confusion matrix. */
+  readonly classes?: readonly ClassMetrics[];
+  /**
+   * Classification by the first method: how many items of each class (row) were taken for each (column), all seeds
+   * together; a tie for the first place counts as taken for another class. With more than 100 classes the name of a
+   * file beside this one, which holds the cells that are not 0.
+   */
+  readonly confusion?: readonly (readonly number[])[] | string;
   /** What a few queries found, not chosen by how well they did; where items have names. */
   readonly examples?: readonly RetrievalExample[];
 }
@@ -53,6 +62,8 @@ export interface TaskMetrics {
 export interface Compared {
   readonly metrics: TaskMetrics;
   readonly replicates: Replicates;
+  /** Classification by the first method, all seeds together. */
+  readonly confusion?: readonly ConfusionCell[];
 }
 
 /** Resampled metrics of one method, both ways round where there are two. */
@@ -65,15 +76,18 @@ export interface Replicates {
 export interface MetricsFile {
   readonly schemaVersion: 1;
   readonly run: string;
+  /** The first seed. */
   readonly seed: number;
+  /** Only where there are several: values are means over these. */
+  readonly seeds?: readonly number[];
   readonly tasks: readonly TaskMetrics[];
 }
 
 /** Puts a run's metrics together. Throws RangeError when two tasks have one name. */
-export function metricsFile(run: string, seed: number, tasks: readonly TaskMetrics[]): MetricsFile {
+export function metricsFile(run: string, seeds: readonly number[], tasks: readonly TaskMetrics[]): MetricsFile {
   const names = new Set(tasks.map(({ name }) => name));
   if (names.size < tasks.length) throw new RangeError("two tasks have the same name");
-  return { schemaVersion: 1, run, seed, tasks };
+  return { schemaVersion: 1, run, seed: seeds[0] ?? 0, ...(seeds.length > 1 ? { seeds } : {}), tasks };
 }
 
 /** Values and intervals alone. */

@@ -33,41 +33,47 @@ export function overSeeds(records: readonly Readonly<Record<string, Statistic>>[
 
 function meanOfSeeds(statistics: readonly Statistic[], drawn: (draw: Draw) => Float64Array): Statistic {
   const seeds = statistics.map(({ value }) => value);
-  const alike = new Float64Array(seeds.length).fill(1 / seeds.length);
+  const alike = new Float64Array(seeds.length).fill(1);
   return {
     value: seeds.reduce((sum, value) => sum + value, 0) / seeds.length,
     seeds,
     resample(multiplicities, draw) {
-      const weights = draw === undefined ? alike : drawn(draw);
+      const times = draw === undefined ? alike : drawn(draw);
       let sum = 0;
+      let count = 0;
       statistics.forEach((statistic, seed) => {
-        const weight = weights[seed] ?? 0;
-        if (weight > 0) sum += weight * statistic.resample(multiplicities, draw);
+        const own = times[seed] ?? 0;
+        if (own === 0) return;
+        sum += own * statistic.resample(multiplicities, draw);
+        count += own;
       });
-      return sum;
+      return sum / count;
     },
   };
 }
 
 /**
- * The weight of each seed in a resample, (seeds,), summing to 1: how often it was drawn,
- * with replacement. It follows from the draws' seed, the resample's number and the number
- * of seeds alone, so that methods, metrics and runs with as many seeds are paired.
+ * How often each seed occurs in a resample, (seeds,), drawn with replacement. One fewer is
+ * drawn than there are, without which the variance of the mean of n seeds would come out
+ * too small by (n - 1) / n (Rao and Wu, "Resampling inference with
+ * complex survey data", JASA 1988); docs/adr/0016 has the figures. The draws follow from
+ * the bootstrap's seed, the resample's number and the number of seeds alone, so that
+ * methods, metrics and runs with as many seeds are paired.
  */
 function seedDraws(seeds: number): (draw: Draw) => Float64Array {
   const known = new Map<string, Float64Array>();
   return ({ seed, resample }) => {
     const key = `${seed}/${resample}`;
-    let weights = known.get(key);
-    if (weights === undefined) {
-      weights = new Float64Array(seeds);
+    let times = known.get(key);
+    if (times === undefined) {
+      times = new Float64Array(seeds);
       const random = randomSource(deriveSeed(seed, "seed-draws", resample));
-      for (let drawn = 0; drawn < seeds; drawn += 1) {
+      for (let drawn = 1; drawn < seeds; drawn += 1) {
         const place = random.nextBelow(seeds);
-        weights[place] = (weights[place] ?? 0) + 1 / seeds;
+        times[place] = (times[place] ?? 0) + 1;
       }
-      known.set(key, weights);
+      known.set(key, times);
     }
-    return weights;
+    return times;
   };
 }

@@ -91,25 +91,36 @@ function count(all: number, noun: string, leftOut: number, task: TaskMetrics["ta
   return `${all} ${noun}${leftOut > 0 ? ` (${leftOut} without a ${LACKING[task]})` : ""}`;
 }
 
-/** How a value and its interval share a cell. */
-type Form = "brackets" | "half-width" | "value";
+/** How a value, its spread over seeds and its interval share a cell. */
+type Form = "brackets" | "half-width" | "seeds" | "value";
 
 /** With fewer columns than this, more of them are worth more than their intervals. */
 const COLUMNS_WITH_INTERVALS = 4;
 
-const LEGEND: Readonly<Record<Form, string>> = {
-  brackets: "Brackets: 95 % interval.",
-  "half-width": "±: half the width of the 95 % interval.",
-  value: "95 % intervals: in metrics.json.",
-};
+function legend(form: Form, seeds: number): string {
+  const spread = `±: standard deviation over ${seeds} seeds.`;
+  switch (form) {
+    case "brackets":
+      return seeds > 1 ? `${spread} Brackets: 95 % interval.` : "Brackets: 95 % interval.";
+    case "half-width":
+      return "±: half the width of the 95 % interval.";
+    case "seeds":
+      return `${spread} 95 % intervals: in metrics.json.`;
+    case "value":
+      return "95 % intervals: in metrics.json.";
+  }
+}
 
 /** The widest of the forms that fits; else as many columns as fit, and a line that names those left out. */
 function renderMethods(methods: MethodEstimates, { width }: TableOptions, colors: Colors): string {
   const metrics = [...new Set(Object.values(methods).flatMap((estimates) => Object.keys(estimates)))];
   const fewest = Math.min(COLUMNS_WITH_INTERVALS, metrics.length);
+  const seeds = Math.max(1, ...Object.values(methods).flatMap((estimates) => Object.values(estimates).map((estimate) => estimate.seeds?.length ?? 1)));
+  // With several seeds ± is their standard deviation, and never half an interval beside it.
+  const middle: Form = seeds > 1 ? "seeds" : "half-width";
   const choices: readonly (readonly [Form, number])[] = [
     ["brackets", metrics.length],
-    ...downFrom(metrics.length, fewest).map((shown) => ["half-width", shown] as const),
+    ...downFrom(metrics.length, fewest).map((shown) => [middle, shown] as const),
     ...downFrom(metrics.length, 1).map((shown) => ["value", shown] as const),
   ];
   const drawn = choices.map(([form, shown]) => () => ({ form, shown, text: draw(methods, metrics.slice(0, shown), form, colors) }));
@@ -117,7 +128,7 @@ function renderMethods(methods: MethodEstimates, { width }: TableOptions, colors
   const chosen = firstFitting(drawn, ({ text }) => widthOf(text, colors) <= width) ?? narrowest;
   if (chosen === undefined) return "no method was measured";
   const hidden = chosen.shown < metrics.length ? ` The terminal is too narrow for ${metrics.slice(chosen.shown).join(", ")}: in metrics.json.` : "";
-  return `${chosen.text}\n${colors.dim(wrap(`*: best. ${LEGEND[chosen.form]}${hidden}`, width, ""))}`;
+  return `${chosen.text}\n${colors.dim(wrap(`*: best value. ${legend(chosen.form, seeds)}${hidden}`, width, ""))}`;
 }
 
 function downFrom(high: number, low: number): readonly number[] {
@@ -154,11 +165,24 @@ function draw(methods: MethodEstimates, metrics: readonly string[], form: Form, 
   return [head, line, ...rows].join("\n");
 }
 
-function cell(metric: string, { value, ci95: [low, high] }: Estimate, form: Form): string {
+function cell(metric: string, { value, ci95: [low, high], std }: Estimate, form: Form): string {
   const text = formatMetric(metric, value);
-  if (form === "value") return text;
-  if (form === "brackets") return `${text} [${formatMetric(metric, low)}, ${formatMetric(metric, high)}]`;
-  return `${text} ±${formatMetric(metric, (high - low) / 2).replace(/^0(?=\.\d{3})/, "")}`;
+  const spread = std === undefined ? "" : ` ±${withoutZero(formatMetric(metric, std))}`;
+  switch (form) {
+    case "brackets":
+      return `${text}${spread} [${formatMetric(metric, low)}, ${formatMetric(metric, high)}]`;
+    case "half-width":
+      return `${text} ±${withoutZero(formatMetric(metric, (high - low) / 2))}`;
+    case "seeds":
+      return `${text}${spread}`;
+    case "value":
+      return text;
+  }
+}
+
+/** A fraction as it stands after ±. */
+function withoutZero(text: string): string {
+  return text.replace(/^0(?=\.\d{3})/, "");
 }
 
 function bestValue(methods: MethodEstimates, metric: string): number | undefined {

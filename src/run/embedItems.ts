@@ -25,6 +25,8 @@ export interface EmbedRequest {
   readonly space?: string | undefined;
   /** A .npy (n, k) to write; without it the embeddings come back. */
   readonly out?: string | undefined;
+  /** Whose projectors, of a run with several; the first unless given. */
+  readonly seed?: string | undefined;
 }
 
 /** Joint embeddings of items, in their order. */
@@ -54,7 +56,7 @@ export async function embedItems(request: EmbedRequest, signal: AbortSignal): Pr
     await refuseExisting("out", out);
   }
   const folder = resolve(request.run);
-  const { experiment, projectors } = await readFinishedRun(folder, signal);
+  const { experiment, projectors } = await readFinishedRun(folder, request.seed, signal);
   const candidates = candidateSpaces(experiment, modality, request.space);
   const items = await checkItems(modality, request.items);
 

@@ -9,14 +9,15 @@ import { writeFileWhole } from "../store/files.js";
 import { Store } from "../store/store.js";
 import type { OutputRecord, RunContext } from "./context.js";
 import type { Reporter, Stage } from "./events.js";
-import { RUN_FILES, RunFolder } from "./folder.js";
+import { RUN_FILES, RunFolder, seedFile } from "./folder.js";
 import { ItemLists } from "./itemLists.js";
 import { programVersion, type RunManifest, type StageRecord } from "./manifest.js";
+import { writeResults } from "./results.js";
 import { SkippedList } from "./skippedList.js";
 import { connectStage } from "./stages/connect.js";
 import { encodeStage, neededViews } from "./stages/encode.js";
-import { enhanceStage } from "./stages/enhance.js";
-import { evaluateStage, outcomeCount, readTruths } from "./stages/evaluate.js";
+import { enhanceStage, pairOutputs } from "./stages/enhance.js";
+import { type Evaluation, evaluateStage, outcomeCount, readTruths } from "./stages/evaluate.js";
 import { OpenTensors } from "./tensors.js";
 import { experimentRoots, openWorker } from "./workers.js";
 
@@ -84,9 +85,10 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
     lists = new ItemLists({ manifests: store.manifests, worker, signal, report });
     const skipped = new SkippedList(folder.file("skipped"));
     const context: RunContext = { experiment, worker, store, signal, report, fresh: options.fresh, records, lists, skipped };
-    const { metrics, stages } = await runStages(context, folder);
-    await writeFileWhole(folder.file("metrics"), `${JSON.stringify(metrics, null, 2)}\n`);
-    const names = ["experiment", "resolved", "metrics", "projectors", "train"] as const;
+    const { evaluation, stages, trained } = await runStages(context, folder);
+    const { metrics } = evaluation;
+    const results = await writeResults(folder.path, evaluation);
+    const names = [RUN_FILES.experiment, RUN_FILES.resolved, ...trained];
     const manifest: RunManifest = {
       schemaVersion: 1,
       run: folder.name,
@@ -94,11 +96,12 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
       cmcr: await programVersion(),
       worker: info,
       seed: experiment.seed,
+      seeds: experiment.seeds,
       startedAt,
       finishedAt: new Date().toISOString(),
       stages,
       outputs: records,
-      files: Object.fromEntries(await Promise.all(names.map(async (name) => [RUN_FILES[name], await fileSha256(folder.file(name))] as const))),
+      files: { ...Object.fromEntries(await Promise.all(names.map(async (name) => [name, await fileSha256(join(folder.path, name))] as const))), ...results },
     };
     await writeFileWhole(folder.file("manifest"), `${JSON.stringify(manifest, null, 2)}\n`);
     await folder.setState("complete");
@@ -119,7 +122,14 @@ async function execute(folder: RunFolder, experiment: CompiledExperiment, storeR
   }
 }
 
-async function runStages(context: RunContext, folder: RunFolder): Promise<{ metrics: MetricsFile; stages: readonly StageRecord[] }> {
+interface Finished {
+  readonly evaluation: Evaluation;
+  readonly stages: readonly StageRecord[];
+  /** What the trainings left in the run's folder, relative to it. */
+  readonly trained: readonly string[];
+}
+
+async function runStages(context: RunContext, folder: RunFolder): Promise<Finished> {
   const { experiment, worker } = context;
   const stages: StageRecord[] = [];
   const stage = async <T>(name: Stage, outputs: number, work: () => Promise<T>): Promise<T> => {
@@ -142,20 +152,19 @@ async function runStages(context: RunContext, folder: RunFolder): Promise<{ metr
   const tensors = new OpenTensors(worker);
   const table = await stage("encode", neededViews(experiment).length, () => encodeStage(context));
   const truths = await readTruths({ run: context, table });
-  const pseudo = await stage("enhance", 2, () => enhanceStage(context, table, tensors));
-  const connected = await stage("connect", 1, () => connectStage(context, table, pseudo, tensors));
-  await folder.take("projectors", connected.path(RUN_FILES.projectors));
-  await folder.take("train", connected.path(RUN_FILES.train));
-  const sha256 = connected.manifest.files[RUN_FILES.projectors]?.sha256 ?? "";
-  const { metrics } = await stage("evaluate", outcomeCount(experiment), () =>
-    evaluateStage(context, {
-      run: folder.name,
-      table,
-      pseudo,
-      tensors,
-      truths,
-      projectors: [{ seed: experiment.seed, path: connected.path(RUN_FILES.projectors), sha256 }],
-    }),
+  const pseudo = await stage("enhance", pairOutputs(experiment), () => enhanceStage(context, table, tensors));
+  const connected = await stage("connect", experiment.seeds.length, () => connectStage(context, table, pseudo, tensors));
+  const trained: string[] = [];
+  for (const { seed, entry } of connected) {
+    for (const name of ["projectors", "train"] as const) {
+      const place = seedFile(name, experiment, seed);
+      await folder.take(place, entry.path(RUN_FILES[name]));
+      trained.push(place);
+    }
+  }
+  const projectors = connected.map(({ seed, entry }) => ({ seed, path: entry.path(RUN_FILES.projectors), sha256: entry.manifest.files[RUN_FILES.projectors]?.sha256 ?? "" }));
+  const evaluation = await stage("evaluate", outcomeCount(experiment), () =>
+    evaluateStage(context, { run: folder.name, table, pseudo: pseudo.get(experiment.seed) ?? null, tensors, truths, projectors }),
   );
-  return { metrics, stages };
+  return { evaluation, stages, trained };
 }

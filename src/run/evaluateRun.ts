@@ -2,9 +2,9 @@ import { basename, join, resolve } from "node:path";
 
 import type { CompiledExperiment } from "../config/compiled.js";
 import { loadExperiment } from "../config/load.js";
-import { dataError, usageError } from "../errors.js";
+import { usageError } from "../errors.js";
 import type { MetricsFile } from "../evaluate/metricsFile.js";
-import { canonicalJson, fileSha256, type Json } from "../store/checksums.js";
+import { canonicalJson, type Json } from "../store/checksums.js";
 import { writeFileWhole } from "../store/files.js";
 import { Store } from "../store/store.js";
 import type { RunContext } from "./context.js";
@@ -12,6 +12,8 @@ import { type RunOptions, storeFolder } from "./engine.js";
 import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
 import { ItemLists } from "./itemLists.js";
 import type { RunManifest } from "./manifest.js";
+import { type ProjectorsPath, projectorsOf } from "./projectorsFile.js";
+import { mergedResults, writeResults } from "./results.js";
 import { SkippedList } from "./skippedList.js";
 import { encodeStage } from "./stages/encode.js";
 import { enhanceStage } from "./stages/enhance.js";
@@ -24,26 +26,29 @@ export interface EvaluateOptions extends RunOptions {
   readonly tasks: readonly string[];
   /** A copy of the run's experiment file, with other data and tasks. */
   readonly experiment: string | undefined;
+  /** Of a run with several: only the projectors of this seed. */
+  readonly seed?: string | undefined;
 }
 
 /**
- * Evaluates the projectors of a finished run, and puts the results among those of
- * its metrics.json. Exit 2 for an unknown task, and for a file that connects
- * otherwise than the run did.
+ * Evaluates the projectors of a finished run, those of every seed, and puts the
+ * results among those of its metrics.json. Of one seed alone they are only reported:
+ * beside means over all of them they would be taken for such. Exit 2 for an unknown
+ * task or seed, and for a file that connects otherwise than the run did.
  */
 export async function evaluateRun(path: string, options: EvaluateOptions): Promise<MetricsFile> {
   const { signal, report } = options;
   const folder = resolve(path);
   const run = await readCompleteRun(folder);
   const given = options.experiment === undefined ? run.experiment : await compatible(run.experiment, options.experiment);
-  const experiment = { ...given, evaluate: chosen(given, options.tasks) };
   const manifest = await readRunFile<RunManifest>(folder, "manifest");
-  const before = await readRunFile<MetricsFile>(folder, "metrics");
-  const projectors = join(folder, RUN_FILES.projectors);
-  const sha256 = manifest.files[RUN_FILES.projectors] ?? "";
-  if ((await fileSha256(projectors, signal)) !== sha256) {
-    throw dataError(`${projectors} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path: projectors });
-  }
+  const seeds = options.seed === undefined ? given.seeds.map(String) : [options.seed];
+  const projectors: ProjectorsPath[] = [];
+  for (const seed of seeds) projectors.push(await projectorsOf(folder, run.experiment, manifest, seed, signal));
+  // Whose pseudo pairs baselines are fitted on does not depend on whose projectors are asked for.
+  const experiment = { ...given, seeds: [given.seed], evaluate: chosen(given, options.tasks) };
+  // Before anything is measured: the results of a damaged run have no place to go to.
+  await readRunFile<MetricsFile>(folder, "metrics");
 
   const started = performance.now();
   const store = await Store.open(storeFolder(join(folder, "..")));
@@ -55,17 +60,24 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
     const tensors = new OpenTensors(worker);
     const table = await encodeStage(context);
     const truths = await readTruths({ run: context, table });
-    const pseudo = await enhanceStage(context, table, tensors);
+    const pseudo = (await enhanceStage(context, table, tensors)).get(given.seed) ?? null;
     const name = basename(folder);
-    const { metrics } = await evaluateStage(context, { run: name, table, pseudo, tensors, truths, projectors: [{ seed: experiment.seed, path: projectors, sha256 }] });
-    const merged = merge(before, metrics);
-    const text = `${JSON.stringify(merged, null, 2)}\n`;
-    await writeFileWhole(join(folder, RUN_FILES.metrics), text);
-    const files = { ...manifest.files, [RUN_FILES.metrics]: await fileSha256(join(folder, RUN_FILES.metrics)) };
+    const evaluation = await evaluateStage(context, { run: name, table, pseudo, tensors, truths, projectors });
+    const { metrics } = evaluation;
+    const done = (): void => {
+      report({ event: "metrics", metrics });
+      report({ event: "done", run: name, folder, seconds: (performance.now() - started) / 1000 });
+    };
+    if (options.seed !== undefined) {
+      done();
+      return metrics;
+    }
+    const merged = await mergedResults(folder, evaluation);
+    const { [RUN_FILES.confusion]: _confusion, ...before } = manifest.files;
+    const files = { ...before, ...(await writeResults(folder, merged)) };
     await writeFileWhole(join(folder, RUN_FILES.manifest), `${JSON.stringify({ ...manifest, files }, null, 2)}\n`);
-    report({ event: "metrics", metrics });
-    report({ event: "done", run: name, folder, seconds: (performance.now() - started) / 1000 });
-    return merged;
+    done();
+    return merged.metrics;
   } finally {
     await lists.close();
     await worker.close();
@@ -75,18 +87,18 @@ export async function evaluateRun(path: string, options: EvaluateOptions): Promi
 async function compatible(run: CompiledExperiment, file: string): Promise<CompiledExperiment> {
   // The run has its projectors: where they once came from is of no matter.
   const { experiment } = await loadExperiment(file, { except: ["projectors"] });
-  const essence = ({ connect, spaces, seed, data }: CompiledExperiment): string => {
+  const essence = ({ connect, spaces, seeds, data }: CompiledExperiment): string => {
     // Imported projectors saw no data, and who embeds for them may change.
-    if (connect.method === "imported") return canonicalJson({ preset: connect.preset, sides: connect.sides.map(({ space }) => space), seed });
+    if (connect.method === "imported") return canonicalJson({ preset: connect.preset, sides: connect.sides.map(({ space }) => space), seeds });
     return canonicalJson({
       connect: connect as unknown as Json,
-      seed,
+      seeds,
       data: [connect.overlap, ...connect.sides.map(({ memory }) => memory)].map((name) => collectionEssence(data[name])),
       spaces: connect.sides.map(({ space }) => (spaces[space] ?? null) as unknown as Json),
     });
   };
   if (essence(experiment) !== essence(run)) {
-    throw usageError(`${file} connects otherwise than the run did: seed, spaces, connect and the data named in it must be the same. Run it as an experiment of its own.`, {
+    throw usageError(`${file} connects otherwise than the run did: seeds, spaces, connect and the data named in it must be the same. Run it as an experiment of its own.`, {
       reason: "IMPOSSIBLE_VALUE",
       path: file,
     });
@@ -109,12 +121,4 @@ function chosen({ evaluate }: CompiledExperiment, names: readonly string[]): Com
     throw usageError(`there is no task named "${unknown}". Known: ${known.join(", ")}.`, { reason: "UNKNOWN_NAME", path: "--task" });
   }
   return evaluate.filter(({ name }) => names.includes(name));
-}
-
-/** The old tasks in their order, those measured anew replaced, new ones at the end. */
-function merge(old: MetricsFile, fresh: MetricsFile): MetricsFile {
-  const anew = new Map(fresh.tasks.map((task) => [task.name, task]));
-  const kept = old.tasks.map((task) => anew.get(task.name) ?? task);
-  const added = fresh.tasks.filter(({ name }) => !old.tasks.some((task) => task.name === name));
-  return { ...old, tasks: [...kept, ...added] };
 }

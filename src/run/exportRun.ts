@@ -22,6 +22,8 @@ export interface ExportRequest {
   readonly out: string;
   /** The space whose head is CLIP's in the authors' layout; told by the memories unless given. */
   readonly base?: string | undefined;
+  /** Whose projectors, of a run with several; the first unless given. */
+  readonly seed?: string | undefined;
 }
 
 /** What was written. */
@@ -66,7 +68,7 @@ export async function exportRun(request: ExportRequest, signal: AbortSignal): Pr
   if (exporter === undefined) throw unknownFormat(format);
   const folder = resolve(request.out);
   await refuseExisting("out", folder);
-  const run = await readFinishedRun(resolve(request.run), signal);
+  const run = await readFinishedRun(resolve(request.run), request.seed, signal);
   const { files, prefixes } = await exporter(run, request, signal);
   const description = `${JSON.stringify(describe(run, format, prefixes), null, 2)}\n`;
   const pending = await PendingFolder.beside(folder);

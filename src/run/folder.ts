@@ -28,7 +28,14 @@ export const RUN_FILES = {
   train: "train.jsonl",
   projectors: "projectors.safetensors",
   skipped: "skipped.jsonl",
+  bootstrap: "bootstrap.json",
+  confusion: "confusion.json",
 } as const;
+
+/** A file of a seed's training, relative to the run's folder: the first seed's lie beside the others, the further ones' each in a folder of the seed. */
+export function seedFile(name: "projectors" | "train", { seed: first }: Pick<CompiledExperiment, "seed">, seed: number): string {
+  return seed === first ? RUN_FILES[name] : `seeds/${seed}/${RUN_FILES[name]}`;
+}
 
 /** A run's folder, and the one run that writes into it. */
 export class RunFolder {
@@ -92,12 +99,14 @@ export class RunFolder {
     await writeFileWhole(join(this.path, RUN_FILES.state), `${JSON.stringify(state, null, 2)}\n`);
   }
 
-  /** Copies a finished output in from the store. */
-  async take(name: keyof typeof RUN_FILES, from: string): Promise<void> {
-    const aside = `${this.file(name)}.part`;
+  /** Copies a finished output in from the store, to a place relative to the folder. */
+  async take(name: string, from: string): Promise<void> {
+    const path = join(this.path, name);
+    await mkdir(dirname(path), { recursive: true });
+    const aside = `${path}.part`;
     await copyFile(from, aside);
     await syncFile(aside);
-    await rename(aside, this.file(name));
+    await rename(aside, path);
   }
 
   /** Adds a line to the worker's log. */
@@ -107,7 +116,7 @@ export class RunFolder {
 }
 
 /** Makes a folder and those above it. Node's own way of doing so never ends where the system has no room for one, as in /proc. */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
@@ -148,20 +157,43 @@ export async function readRun(path: string): Promise<{ state: RunState; experime
   };
   const state = await read("state");
   if (!isState(state)) throw dataError(`${join(path, RUN_FILES.state)} is damaged: it does not say how the run stands.`, { reason: "CORRUPT", path });
-  return { state, experiment: (await read("resolved")) as CompiledExperiment };
+  const experiment = await read("resolved");
+  if (typeof experiment !== "object" || experiment === null || !("evaluate" in experiment)) {
+    throw dataError(`${join(path, RUN_FILES.resolved)} is damaged: it holds no experiment.`, { reason: "CORRUPT", path });
+  }
+  return { state, experiment: complete(experiment as CompiledExperiment) };
+}
+
+/** An experiment as it was compiled then, with what was added to the format since: one seed, and draws of the bootstrap by it. */
+function complete(experiment: Partial<Pick<CompiledExperiment, "seeds">> & CompiledExperiment): CompiledExperiment {
+  const { seed } = experiment;
+  const evaluate = experiment.evaluate.map((task) => ({ ...task, bootstrap: { ...{ seed }, ...task.bootstrap } }));
+  return { ...{ seeds: [seed] }, ...experiment, evaluate };
 }
 
 /** A JSON file of a complete run's folder. Exit 3 when it is missing or damaged. */
 export async function readRunFile<T>(folder: string, name: "manifest" | "metrics"): Promise<T> {
-  const path = join(folder, RUN_FILES[name]);
+  const content = await readOptionalRunFile<T>(folder, name);
+  if (content === null) throw damagedFile(folder, name);
+  return content;
+}
+
+/** A JSON file that a complete run's folder may have; null where it has none. Exit 3 when it is damaged. */
+export async function readOptionalRunFile<T>(folder: string, name: "manifest" | "metrics" | "bootstrap" | "confusion"): Promise<T | null> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
+    return JSON.parse(await readFile(join(folder, RUN_FILES[name]), "utf8")) as T;
   } catch (cause) {
-    throw dataError(`${path} is missing or damaged. Run the experiment again.`, { reason: "CORRUPT", path, cause });
+    if (systemCode(cause) === "ENOENT") return null;
+    throw damagedFile(folder, name, cause);
   }
 }
 
-/** The same, of a run that must be complete. Exit 2 when it is not. */
+function damagedFile(folder: string, name: keyof typeof RUN_FILES, cause?: unknown): CmcrError {
+  const path = join(folder, RUN_FILES[name]);
+  return dataError(`${path} is missing or damaged. Run the experiment again.`, { reason: "CORRUPT", path, cause });
+}
+
+/** State and compiled experiment of a run that must be complete. Exit 2 when it is not. */
 export async function readCompleteRun(path: string): Promise<{ state: RunState; experiment: CompiledExperiment }> {
   const run = await readRun(path);
   if (run.state.status !== "complete") {

@@ -64,7 +64,7 @@ export async function importRun(request: ImportRequest, signal: AbortSignal): Pr
     await writeFileWhole(pending.file(RUN_FILES.experiment), text);
     await writeJson(pending, "resolved", experiment);
     await writeFileWhole(pending.file(RUN_FILES.projectors), projectors.data);
-    await writeJson(pending, "metrics", metricsFile(name, experiment.seed, []));
+    await writeJson(pending, "metrics", metricsFile(name, [experiment.seed], []));
     const names = ["experiment", "resolved", "metrics", "projectors"] as const;
     const finished = new Date();
     const manifest: RunManifest = {
@@ -74,6 +74,7 @@ export async function importRun(request: ImportRequest, signal: AbortSignal): Pr
       cmcr: await programVersion(),
       worker: worker.info,
       seed: experiment.seed,
+      seeds: experiment.seeds,
       startedAt: began.toISOString(),
       finishedAt: finished.toISOString(),
       stages: [{ stage: "connect", seconds: (finished.getTime() - began.getTime()) / 1000, made: 1, fromStore: 0 }],

@@ -32,14 +32,17 @@ export interface RunManifest {
   readonly status: "complete";
   readonly cmcr: { readonly version: string; readonly gitRevision: string | null; readonly node: string; readonly platform: string };
   readonly worker: WorkerInfo;
+  /** The first seed. */
   readonly seed: number;
+  /** Every seed that projectors were trained with. Runs of before there could be several have none. */
+  readonly seeds?: readonly number[];
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly stages: readonly StageRecord[];
   readonly outputs: readonly OutputRecord[];
   /** Only of projectors that `cmcr import-projectors` took over. */
   readonly imported?: ImportRecord;
-  /** SHA-256 of the files of the run's folder. */
+  /** Path within the run's folder to SHA-256. */
   readonly files: Readonly<Record<string, string>>;
 }
 

@@ -1,16 +1,16 @@
 import { readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 
 import { readNpyHeader } from "../data/npy.js";
 import { formatShape } from "../data/npyHeader.js";
 import { dataError, usageError } from "../errors.js";
-import { fileSha256 } from "../store/checksums.js";
 import { syncFile } from "../store/files.js";
 import { PendingFolder } from "../store/pendingFolder.js";
 import { badArgument } from "./arguments.js";
 import { receiveAt } from "./context.js";
-import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
+import { readCompleteRun, readRunFile } from "./folder.js";
 import type { RunManifest } from "./manifest.js";
+import { projectorsOf } from "./projectorsFile.js";
 import { openWorker } from "./workers.js";
 
 /** The arguments of `cmcr project`. */
@@ -19,6 +19,8 @@ export interface ProjectRequest {
   readonly file: string;
   readonly space: string;
   readonly out: string;
+  /** Whose projectors, of a run with several; the first unless given. */
+  readonly seed?: string | undefined;
 }
 
 /** Embeddings of a space, (n, d), into the run's joint space: a .npy (n, k), rows L2-normalised. */
@@ -31,11 +33,8 @@ export async function projectFile(request: ProjectRequest, signal: AbortSignal):
   }
   const file = resolve(request.file);
   const out = resolve(request.out);
-  const projectors = join(folder, RUN_FILES.projectors);
   const manifest = await readRunFile<RunManifest>(folder, "manifest");
-  if ((await fileSha256(projectors, signal)) !== manifest.files[RUN_FILES.projectors]) {
-    throw dataError(`${projectors} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path: projectors });
-  }
+  const { path: projectors } = await projectorsOf(folder, experiment, manifest, request.seed, signal);
   const shape = await checkEmbeddings(file);
   if (await isFolder(out)) throw badArgument("out", `expected the .npy file to write; found the folder ${out}`);
   const pending = await PendingFolder.beside(out);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { CompiledExperiment } from "../config/compiled.js";
 import { dataError } from "../errors.js";
 import { fileSha256 } from "../store/checksums.js";
-import { readCompleteRun, readRunFile, RUN_FILES } from "./folder.js";
+import { badArgument } from "./arguments.js";
+import { readCompleteRun, readRunFile, seedFile } from "./folder.js";
 import type { RunManifest } from "./manifest.js";
 
 /** A head's architecture, as the metadata of projectors.safetensors have it. */
@@ -28,14 +29,41 @@ export interface FinishedRun {
   readonly heads: readonly HeadDescription[];
 }
 
-/** Reads a complete run. Exit 2 when it is none, 3 when its projectors are not those that it was finished with. */
-export async function readFinishedRun(folder: string, signal: AbortSignal): Promise<FinishedRun> {
-  const { experiment } = await readCompleteRun(folder);
-  const manifest = await readRunFile<RunManifest>(folder, "manifest");
-  const path = join(folder, RUN_FILES.projectors);
-  if ((await fileSha256(path, signal)) !== manifest.files[RUN_FILES.projectors]) {
+/** Where a seed's projectors are. */
+export interface ProjectorsPath {
+  readonly seed: number;
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/**
+ * The projectors of a complete run, of its first seed unless another is named. Exit 2 for
+ * a seed that it was not trained with, 3 when they are not those that it was finished with.
+ */
+export async function projectorsOf(
+  folder: string,
+  experiment: CompiledExperiment,
+  manifest: Pick<RunManifest, "files">,
+  given: string | undefined,
+  signal: AbortSignal,
+): Promise<ProjectorsPath> {
+  const { seeds } = experiment;
+  const seed = given === undefined ? experiment.seed : seeds.find((known) => String(known) === given.trim());
+  if (seed === undefined) throw badArgument("seed", `the run was trained with ${seeds.length === 1 ? "the seed" : "the seeds"} ${seeds.join(", ")}; found "${given ?? ""}"`);
+  const name = seedFile("projectors", experiment, seed);
+  const path = join(folder, name);
+  const sha256 = await fileSha256(path, signal);
+  if (sha256 !== manifest.files[name]) {
     throw dataError(`${path} does not match the manifest; it was changed or damaged. Run the experiment again.`, { reason: "CORRUPT", path });
   }
+  return { seed, path, sha256 };
+}
+
+/** Reads a complete run with the projectors of its first seed, unless another is named. Exit codes as for `projectorsOf`, and 2 when it is no complete run. */
+export async function readFinishedRun(folder: string, seed: string | undefined, signal: AbortSignal): Promise<FinishedRun> {
+  const { experiment } = await readCompleteRun(folder);
+  const manifest = await readRunFile<RunManifest>(folder, "manifest");
+  const { path } = await projectorsOf(folder, experiment, manifest, seed, signal);
   const projectors = await readFile(path);
   return { experiment, manifest, projectors, heads: headsOf(projectors) };
 }

@@ -13,6 +13,7 @@ export const embed = command({
       .option("modality", { type: "string", demandOption: true, describe: "text, image, audio, pointcloud or video" })
       .option("space", { type: "string", describe: "The space that embeds them; that of the modality unless given" })
       .option("out", { type: "string", describe: "A .npy (n, k) to write in place of JSON; it must not exist" })
+      .option("seed", { type: "string", requiresArg: true, describe: "Whose projectors, of a run with several seeds; the first unless given" })
       .option("json", { ...JSON_OPTION, describe: "Failures as JSON too; what was written to --out as JSON" }),
   handler: async (argv) => {
     const { interruptible } = await import("../interrupt.js");
@@ -22,7 +23,7 @@ export const embed = command({
     // The parser swallows a lone dash.
     const items = process.argv.includes("-") ? [...named, ...(await linesOfStandardInput())] : named;
     const { rows, ...result } = await interruptible((signal) =>
-      embedItems({ run: argv.run, modality: argv.modality, items, space: argv.space, out: argv.out }, signal),
+      embedItems({ run: argv.run, modality: argv.modality, items, space: argv.space, out: argv.out, seed: argv.seed }, signal),
     );
     if (rows === null) {
       process.stdout.write(argv.json ? `${JSON.stringify({ event: "embedded", ...result })}\n` : `${result.out ?? ""}\n`);

@@ -9,6 +9,7 @@ export const exportProjectors = command({
       .option("format", { type: "string", demandOption: true, describe: "safetensors; torch, the authors' layout; onnx and huggingface cannot be written yet" })
       .option("out", { type: "string", demandOption: true, describe: "Folder to write; it must not exist" })
       .option("base", { type: "string", describe: "With torch: the space whose head is CLIP's, where the memories do not tell" })
+      .option("seed", { type: "string", requiresArg: true, describe: "Whose projectors, of a run with several seeds; the first unless given" })
       .option("json", JSON_OPTION),
   handler: async (argv) => {
     const { interruptible } = await import("../interrupt.js");

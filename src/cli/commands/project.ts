@@ -9,6 +9,7 @@ export const project = command({
       .positional("file", { type: "string", demandOption: true, describe: "Embeddings, a .npy (n, d)" })
       .option("space", { type: "string", demandOption: true, describe: "The space that the embeddings are of" })
       .option("out", { type: "string", demandOption: true, describe: "The .npy (n, k) to write, rows L2-normalised" })
+      .option("seed", { type: "string", requiresArg: true, describe: "Whose projectors, of a run with several seeds; the first unless given" })
       .option("json", JSON_OPTION),
   handler: async (argv) => {
     const { interruptible } = await import("../interrupt.js");

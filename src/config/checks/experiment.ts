@@ -5,6 +5,7 @@ import type { Mistake } from "../mistake.js";
 import { suggestion } from "../nearest.js";
 import { providers, spaceSchema, type UserSpace } from "../providers/registry.js";
 import { rawField, rawItems, salvageEntries } from "../salvage.js";
+import { checkGeneratedBoxes } from "../sources/builtin.js";
 import { sources } from "../sources/registry.js";
 import { tasks } from "../tasks/registry.js";
 import { checkWorker, workerSchema } from "../worker.js";
@@ -37,6 +38,7 @@ export function checkExperiment(raw: unknown): Findings {
   if (worker.success) checkWorker(worker.data, context);
   for (const [name, space] of context.spaces) checkSpace(name, space, context);
   for (const [name, collection] of context.data) checkCollection(name, collection, context);
+  checkSeeds(raw, context);
   const connected = checkConnect(rawField(raw, "connect"), context);
   checkTasks(rawItems(rawField(raw, "evaluate")), connected, context);
   for (const kind of ["spaces", "data"] as const) {
@@ -45,6 +47,29 @@ export function checkExperiment(raw: unknown): Findings {
     }
   }
   return { mistakes, warnings };
+}
+
+/** One seed or several, and several only where something is drawn. */
+function checkSeeds(raw: unknown, context: CheckContext): void {
+  const seeds = rawField(raw, "seeds");
+  if (seeds === undefined) return;
+  if (rawField(raw, "seed") !== undefined) {
+    context.report({
+      path: ["seeds"],
+      reason: "IMPOSSIBLE_VALUE",
+      expected: "either seed or seeds",
+      found: "both",
+      hint: "Leave seed out: the first of the seeds takes its place.",
+    });
+  }
+  if (Array.isArray(seeds) && seeds.length > 1 && rawField(rawField(raw, "connect"), "method") === "imported") {
+    context.report({
+      path: ["seeds"],
+      reason: "IMPOSSIBLE_VALUE",
+      expected: "one seed, as imported projectors are the same with each",
+      found: `${seeds.length} seeds`,
+    });
+  }
 }
 
 function checkSpace(name: string, space: UserSpace | null, context: CheckContext): void {
@@ -69,9 +94,9 @@ function checkCollection(name: string, collection: UserCollection | null, contex
   const attributes = source === undefined ? [] : sources.get(source.type).attributes(source);
   if (labels !== undefined && typeof labels !== "string") checkAttribute(labels.attribute, attributes, "a .npy file of labels", [...path, "labels", "attribute"], context);
   if (boxes === undefined || typeof boxes === "string") return;
-  // Which splits of a generator have boxes is known to the worker alone.
   const known = source?.type === "builtin" ? [GENERATED_BOXES] : attributes;
   checkAttribute(boxes.attribute, known, "a .json file of boxes", [...path, "boxes", "attribute"], context);
+  if (source?.type === "builtin") checkGeneratedBoxes(source, [...path, "boxes"], context);
 }
 
 function checkAttribute(attribute: string, known: readonly string[], otherwise: string, path: readonly string[], context: CheckContext): void {

@@ -71,11 +71,11 @@ export const classificationKind: TaskKind<CompiledClassification, Classification
     return { ranks, predicted };
   },
 
-  compare: ({ name, ks, bootstrap }, { labels, ofItem }, methods) =>
+  compare: ({ name, ks, bootstrap }, { labels, names, ofItem }, methods) =>
     compareClassification({
       name,
       truth: ofItem,
-      classes: labels.length,
+      classes: { labels, names },
       methods: methods.map((method) => (method.kind === "prior" ? { kind: "chance", name: method.name } : { kind: "scored", name: method.name, seeds: method.seeds.map(outcomesOfClasses) })),
       ks,
       bootstrap,

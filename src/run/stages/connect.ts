@@ -11,7 +11,7 @@ import { produce, type RunContext, type StoredMatrix } from "../context.js";
 import { RUN_FILES } from "../folder.js";
 import type { OpenTensors } from "../tensors.js";
 import type { EmbeddingTable } from "./encode.js";
-import type { PseudoPairs } from "./enhance.js";
+import { ofSeed, type PseudoPairs, type SeededPairs } from "./enhance.js";
 import { importStage } from "./import.js";
 
 /** Raised when training would give other bytes than before. */
@@ -20,18 +20,37 @@ const TRAINING_VERSION = 1;
 /** Steps that travel in one message: enough that messages cost next to nothing. */
 export const STEPS_PER_MESSAGE = 32;
 
-/** Trains the two projectors, or takes those that were trained elsewhere; the entry holds projectors.safetensors and train.jsonl. */
-export async function connectStage(context: RunContext, table: EmbeddingTable, pseudo: PseudoPairs, tensors: OpenTensors): Promise<StoreEntry> {
+/** What a seed came to; the entry holds projectors.safetensors and train.jsonl. */
+export interface Connected {
+  readonly seed: number;
+  readonly entry: StoreEntry;
+}
+
+/** Trains the two projectors with each seed, or takes those that were trained elsewhere. */
+export async function connectStage(context: RunContext, table: EmbeddingTable, pseudo: SeededPairs, tensors: OpenTensors): Promise<readonly Connected[]> {
+  const { connect, seed: first, seeds } = context.experiment;
+  if (connect.method === "imported") return [{ seed: first, entry: await importStage(context, connect) }];
+  const connected: Connected[] = [];
+  for (const seed of seeds) connected.push({ seed, entry: await train(context, table, pseudo.get(seed) ?? null, tensors, connect, seed) });
+  return connected;
+}
+
+async function train(
+  context: RunContext,
+  table: EmbeddingTable,
+  pseudo: PseudoPairs,
+  tensors: OpenTensors,
+  connect: CompiledConnect,
+  seed: number,
+): Promise<StoreEntry> {
   const { experiment, worker } = context;
-  const { connect, seed } = experiment;
-  if (connect.method === "imported") return importStage(context, connect);
   const [first, second] = connect.sides;
   const overlap = [table.get({ data: connect.overlap, space: first.space }), table.get({ data: connect.overlap, space: second.space })] as const;
   const dim = connect.projector.dim ?? Math.min(overlap[0].dim, overlap[1].dim);
   const plan = trainingPlan(connect, { queries: overlap[0].rows, seed });
   return produce(context, {
     stage: "connect",
-    output: `projectors of ${first.space} and ${second.space}`,
+    output: `projectors of ${first.space} and ${second.space}${ofSeed(experiment, seed)}`,
     unit: "steps",
     inputs: {
       version: TRAINING_VERSION,

@@ -1,6 +1,7 @@
 import { randomMemoryRows } from "../../connect/batches.js";
 import { deriveSeed } from "../../connect/random.js";
-import type { CompiledConnect, CompiledSide } from "../../config/compiled.js";
+import { baselines } from "../../config/baselines.js";
+import type { CompiledConnect, CompiledExperiment, CompiledSide } from "../../config/compiled.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
 import type { EmbeddingTable } from "./encode.js";
@@ -11,14 +12,38 @@ const ATTENTION_VERSION = 1;
 /** Pseudo items of both sides, one for each query; null where no term of the loss and no baseline uses them. */
 export type PseudoPairs = readonly [StoredMatrix, StoredMatrix] | null;
 
-/** Makes a pseudo item of each memory's modality for every query. */
-export async function enhanceStage(context: RunContext, table: EmbeddingTable, tensors: OpenTensors): Promise<PseudoPairs> {
-  const { connect, evaluate } = context.experiment;
-  if (connect.method === "imported") return null;
-  const used = connect.loss.pseudo !== null || connect.loss.intra !== null || evaluate.some((task) => task.baselines.some(({ method }) => method === "memory-ridge"));
-  if (!used) return null;
+/** What is added to an output's name where there are several seeds. */
+export function ofSeed({ seeds }: Pick<CompiledExperiment, "seeds">, seed: number): string {
+  return seeds.length === 1 ? "" : `, seed ${seed}`;
+}
+
+/** Pseudo pairs as the training of each seed sees them. */
+export type SeededPairs = ReadonlyMap<number, PseudoPairs>;
+
+/** How many outputs the stage makes for an experiment: pairs drawn at random are others with each seed. */
+export function pairOutputs({ connect, seeds }: Pick<CompiledExperiment, "connect" | "seeds">): number {
+  return connect.method === "cmcr" && connect.consistency.mode === "random" ? 2 * seeds.length : 2;
+}
+
+/**
+ * Makes a pseudo item of each memory's modality for every query. Attention draws
+ * nothing, and so gives one pair for all seeds.
+ */
+export async function enhanceStage(context: RunContext, table: EmbeddingTable, tensors: OpenTensors): Promise<SeededPairs> {
+  const { connect, evaluate, seeds } = context.experiment;
+  const alike = (pairs: PseudoPairs): SeededPairs => new Map(seeds.map((seed) => [seed, pairs]));
+  if (connect.method === "imported") return alike(null);
+  const used = connect.loss.pseudo !== null || connect.loss.intra !== null || evaluate.some((task) => task.baselines.some(({ method }) => baselines.get(method).pseudoPairs));
+  if (!used) return alike(null);
   const [first, second] = connect.sides;
-  return [await pseudoItems(context, table, tensors, connect, first, 0), await pseudoItems(context, table, tensors, connect, second, 1)];
+  const pairs = async (seed: number): Promise<PseudoPairs> => [
+    await pseudoItems(context, table, tensors, connect, first, 0, seed),
+    await pseudoItems(context, table, tensors, connect, second, 1, seed),
+  ];
+  if (connect.consistency.mode !== "random") return alike(await pairs(context.experiment.seed));
+  const drawn = new Map<number, PseudoPairs>();
+  for (const seed of seeds) drawn.set(seed, await pairs(seed));
+  return drawn;
 }
 
 async function pseudoItems(
@@ -28,6 +53,7 @@ async function pseudoItems(
   { overlap, consistency }: CompiledConnect,
   { space, memory }: CompiledSide,
   side: 0 | 1,
+  seed: number,
 ): Promise<StoredMatrix> {
   const { worker, experiment } = context;
   const queries = table.get({ data: overlap, space });
@@ -36,11 +62,11 @@ async function pseudoItems(
   if (consistency.mode === "random") {
     const entry = await produce(context, {
       stage: "enhance",
-      output: `random ${output}`,
+      output: `random ${output}${ofSeed(experiment, seed)}`,
       unit: "queries",
-      inputs: { kind: "random", version: ATTENTION_VERSION, queries: queries.rows, memory: bank.sha256, seed: experiment.seed, side },
+      inputs: { kind: "random", version: ATTENTION_VERSION, queries: queries.rows, memory: bank.sha256, seed, side },
       async make(pending, meter) {
-        const rows = randomMemoryRows(deriveSeed(experiment.seed, "random-memory", side), queries.rows, bank.rows);
+        const rows = randomMemoryRows(deriveSeed(seed, "random-memory", side), queries.rows, bank.rows);
         const source = await tensors.get(bank);
         const tensor = await receiveAt(worker, pending.file(EMBEDDINGS), (target) => worker.connectors.gather(source, rows, target));
         await worker.tensors.release(tensor);

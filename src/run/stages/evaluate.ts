@@ -3,7 +3,9 @@ import { readFile } from "node:fs/promises";
 import type { RemoteConnector } from "../../bridge/types.js";
 import type { CompiledExperiment, CompiledTask } from "../../config/compiled.js";
 import { dataError } from "../../errors.js";
-import { type MetricsFile, metricsFile, type Replicates, type TaskMetrics } from "../../evaluate/metricsFile.js";
+import { type BootstrapFile, taskBootstrap } from "../../evaluate/bootstrapFile.js";
+import { type ConfusionFile, placeConfusion } from "../../evaluate/confusionFile.js";
+import { type Compared, type MetricsFile, metricsFile } from "../../evaluate/metricsFile.js";
 import { fileSha256 } from "../../store/checksums.js";
 import type { RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
@@ -13,7 +15,7 @@ import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
 import { localizationKind } from "./localization.js";
 import { type MethodContext, projectorMethod } from "./methods.js";
-import { baselineToMeasure, isPrior, outcomesOf, type TaskInHand } from "./outcomes.js";
+import { baselineToMeasure, isPrior, outcomesOf, takeInHand, type TaskInHand } from "./outcomes.js";
 import { retrievalKind } from "./retrieval.js";
 import type { MeasuredMethod, Outcomes, TaskKind, TruthContext } from "./taskKind.js";
 
@@ -59,7 +61,7 @@ export interface SeededProjectors {
 export interface EvaluationInputs {
   readonly run: string;
   readonly table: EmbeddingTable;
-  /** What baselines are fitted on. */
+  /** What baselines are fitted on: the first seed's. */
   readonly pseudo: PseudoPairs;
   readonly tensors: OpenTensors;
   readonly truths: Truths;
@@ -67,14 +69,15 @@ export interface EvaluationInputs {
   readonly projectors: readonly SeededProjectors[];
 }
 
-/** What the evaluation came to. */
+/** What the evaluation came to: the content of three files. */
 export interface Evaluation {
   readonly metrics: MetricsFile;
-  /** Task name to what the projectors' metrics were resampled to. */
-  readonly replicates: ReadonlyMap<string, Replicates>;
+  readonly bootstrap: BootstrapFile;
+  /** Of the tasks with too many classes for metrics.json. */
+  readonly confusion: ConfusionFile;
 }
 
-/** Evaluates every task by the projectors and by each of its baselines. */
+/** Evaluates every task by the projectors of each seed and by each of its baselines. */
 export async function evaluateStage(run: RunContext, inputs: EvaluationInputs): Promise<Evaluation> {
   const { experiment, worker } = run;
   const context: MethodContext = { run, table: inputs.table, pseudo: inputs.pseudo, tensors: inputs.tensors };
@@ -84,11 +87,10 @@ export async function evaluateStage(run: RunContext, inputs: EvaluationInputs): 
     opened.set(projectors.seed, known);
     return known;
   };
-  const tasks: TaskMetrics[] = [];
-  const replicates = new Map<string, Replicates>();
+  const results: TaskResult[] = [];
   for (const task of experiment.evaluate) {
     const kind = TASK_KINDS[task.task];
-    const inHand: TaskInHand = { run, context, kind, task, truth: inputs.truths.get(task.name) };
+    const inHand = takeInHand(run, context, kind, task, inputs.truths.get(task.name));
     const own = await projectorOutcomes(inHand, inputs.projectors, open);
     const methods: MeasuredMethod[] = [{ kind: "measured", name: OWN, seeds: own }];
     for (const baseline of task.baselines) {
@@ -99,11 +101,30 @@ export async function evaluateStage(run: RunContext, inputs: EvaluationInputs): 
     const compared = kind.compare(task, inHand.truth, methods);
     const [first] = own;
     const finished = first === undefined ? undefined : await kind.finish?.(context, task, inHand.truth, compared.metrics, first);
-    tasks.push(finished ?? compared.metrics);
-    replicates.set(task.name, compared.replicates);
+    results.push({ compared: { ...compared, metrics: finished ?? compared.metrics }, truth: inHand.truthSha256 });
   }
   for (const connector of opened.values()) await worker.connectors.release(await connector);
-  return { metrics: metricsFile(inputs.run, experiment.seed, tasks), replicates };
+  return evaluation(inputs.run, inputs.projectors.map(({ seed }) => seed), results);
+}
+
+interface TaskResult {
+  readonly compared: Compared;
+  /** SHA-256 of what its items are held against. */
+  readonly truth: string;
+}
+
+function evaluation(run: string, seeds: readonly number[], results: readonly TaskResult[]): Evaluation {
+  const placed = results.map(({ compared }) => placeConfusion(compared));
+  return {
+    metrics: metricsFile(run, seeds, placed.map(({ metrics }) => metrics)),
+    bootstrap: {
+      schemaVersion: 1,
+      run,
+      seeds,
+      tasks: Object.fromEntries(results.map(({ compared: { metrics, replicates }, truth }) => [metrics.name, taskBootstrap(metrics, truth, replicates)])),
+    },
+    confusion: { schemaVersion: 1, run, tasks: Object.fromEntries(placed.flatMap(({ metrics, apart }) => (apart === null ? [] : [[metrics.name, apart]]))) },
+  };
 }
 
 async function projectorOutcomes(

@@ -1,8 +1,9 @@
 import { baselines } from "../../config/baselines.js";
 import type { CompiledBaseline, CompiledTask } from "../../config/compiled.js";
 import { readNpy, writeNpy } from "../../data/npy.js";
+import type { RegionLayout } from "../../data/regions.js";
 import { dataError } from "../../errors.js";
-import { type Json, textSha256 } from "../../store/checksums.js";
+import { arraysSha256, canonicalJson, type Json, textSha256 } from "../../store/checksums.js";
 import type { StoreEntry } from "../../store/store.js";
 import { produce, type RunContext } from "../context.js";
 import { baselineIdentity, baselineMethod, type MethodContext } from "./methods.js";
@@ -19,6 +20,29 @@ export interface TaskInHand {
   readonly kind: TaskKind;
   readonly task: CompiledTask;
   readonly truth: unknown;
+  /** All that outcomes depend on beside the method. */
+  readonly subject: Readonly<Record<string, Json>>;
+  /** SHA-256 of what the items are held against, whatever embeds them. */
+  readonly truthSha256: string;
+}
+
+/** Gathers what the outcomes of every method on a task depend on. */
+export function takeInHand(run: RunContext, context: MethodContext, kind: TaskKind, task: CompiledTask, truth: unknown): TaskInHand {
+  const views = kind.views(task).map((view) => ({ view, matrix: context.table.get(view) }));
+  const items = views.map(({ matrix: { kept } }) => ({ items: kept.count, skipped: textSha256(kept.skipped.join()) }));
+  const identity = kind.identity(truth, task);
+  const subject = {
+    kind: "outcomes",
+    version: OUTCOMES_VERSION,
+    task: measuredFields(task),
+    kindVersion: kind.version,
+    views: views.map(({ view, matrix }) => ({ space: view.space, sha256: matrix.sha256, regions: matrix.regions === null ? null : layoutSha256(matrix.regions) })),
+    items,
+    truth: identity,
+    torch: run.worker.info.torchVersion,
+    device: run.worker.info.device.replace(/:\d+$/, ""),
+  };
+  return { run, context, kind, task, truth, subject, truthSha256: textSha256(canonicalJson({ task: task.task, items, identity })) };
 }
 
 /** A method that is measured with the worker's help. */
@@ -32,25 +56,12 @@ export interface MethodToMeasure {
 }
 
 /** The outcomes of one method on a task, from the store or measured now. */
-export async function outcomesOf({ run, context, kind, task, truth }: TaskInHand, method: MethodToMeasure): Promise<Outcomes> {
+export async function outcomesOf({ run, context, kind, task, truth, subject }: TaskInHand, method: MethodToMeasure): Promise<Outcomes> {
   const entry = await produce(run, {
     stage: "evaluate",
     output: `${task.name} by ${method.name}`,
     unit: "methods",
-    inputs: {
-      kind: "outcomes",
-      version: OUTCOMES_VERSION,
-      task: measuredFields(task),
-      kindVersion: kind.version,
-      views: kind.views(task).map((view) => {
-        const { sha256, kept } = context.table.get(view);
-        return { space: view.space, sha256, items: kept.count, skipped: textSha256(kept.skipped.join()) };
-      }),
-      truth: kind.identity(truth, task),
-      method: method.identity,
-      torch: run.worker.info.torchVersion,
-      device: run.worker.info.device.replace(/:\d+$/, ""),
-    },
+    inputs: { ...subject, method: method.identity },
     async make(pending) {
       const opened = await method.open();
       try {
@@ -85,6 +96,11 @@ export function isPrior({ method }: CompiledBaseline): boolean {
 /** A task without what changes no outcome: its name, the cut-offs, what it is compared with, the intervals. */
 function measuredFields({ name: _name, ks: _ks, baselines: _baselines, bootstrap: _bootstrap, ...fields }: CompiledTask): Json {
   return fields as unknown as Json;
+}
+
+function layoutSha256({ offsets, boxes, grid }: RegionLayout): string {
+  const shape = Uint32Array.of(grid?.rows ?? 0, grid?.columns ?? 0);
+  return arraysSha256(shape, offsets, Float64Array.from(boxes.flat()));
 }
 
 async function readOutcomes(entry: StoreEntry): Promise<Outcomes> {

@@ -28,6 +28,15 @@ describe("--set", () => {
     expect(off.connect.optimizer.maxGradientNorm).toBe(1);
   });
 
+  it("puts seeds in the place of a seed, and a seed in that of seeds", () => {
+    const several = parseExperiment(DIGITS, "digits.yaml", { set: ["seeds=[0,1,2]"] });
+    expect(several.experiment).toMatchObject({ seed: 0, seeds: [0, 1, 2] });
+    expect(several.warnings).toEqual(["seed: --set seeds takes its place (digits.yaml:3:7)"]);
+    const one = parseExperiment(DIGITS.replace("seed: 0", "seeds: [4, 5]"), "digits.yaml", { set: ["seed=9"] });
+    expect(one.experiment).toMatchObject({ seed: 9, seeds: [9] });
+    expect(refusal(DIGITS, ["seed=1", "seeds=[1, 2]"]).message).toContain("expected either seed or seeds, found both");
+  });
+
   it("warns of each value that it replaces, with the place of the old one", () => {
     const { warnings } = parseExperiment(DIGITS, "digits.yaml", { set: ["connect.epochs=12", "connect.epochs=13", "connect.lastBatch=keep"] });
     expect(warnings).toEqual([

@@ -37,7 +37,7 @@ describe("methods side by side", () => {
     expect(Object.keys(task.results.cmcr ?? {})).toEqual(["R@1", "R@5", "mAP", "MRR", "medianRank"]);
     expect(task.results.chance?.mAP?.value).toBeCloseTo(expectedAveragePrecision(200, 1), 12);
     // Nothing but numbers may reach the file.
-    const file = metricsFile("digits", 0, [task]);
+    const file = metricsFile("digits", [0], [task]);
     expect(JSON.parse(JSON.stringify(file))).toEqual(file);
     for (const metrics of [...Object.values(task.results), ...Object.values(task.reverse ?? {})]) {
       for (const { value, ci95 } of Object.values(metrics)) {
@@ -103,7 +103,7 @@ describe("methods side by side", () => {
     const { metrics: task } = compareClassification({
       name: "shapes",
       truth,
-      classes: 3,
+      classes: { labels: [4, 7, 9], names: ["cup", "bowl", "plant"] },
       methods: [
         { kind: "scored", name: "cmcr", seeds: [outcomes(9)] },
         { kind: "scored", name: "ridge", seeds: [outcomes(5)] },
@@ -117,14 +117,55 @@ describe("methods side by side", () => {
     expect(task.results.cmcr?.top1?.value).toBeCloseTo(0.9, 12);
     expect(task.results.ridge?.top1?.value).toBeCloseTo(0.5, 12);
     expect(task.results.chance?.top1).toEqual({ value: 1 / 3, ci95: [1 / 3, 1 / 3] });
-    expect(task.notes).toHaveLength(1);
+    expect(task.notes).toHaveLength(3);
     expect(task.notes[0]).toMatch(/^cmcr is 0\.400 top1 above ridge/);
+    expect(task.classes?.map(({ label, name, items }) => [label, name, items])).toEqual([[4, "cup", 40], [7, "bowl", 40], [9, "plant", 40]]);
+    expect(task.classes?.[0]?.recall).toEqual({ cmcr: 0.9, ridge: 0.5 });
+  });
+
+  it("take the mean over seeds, and say of how many", () => {
+    const seeds = [1, 2, 3].flatMap((seed) => (method("cmcr", rows, 0.3 + 0.1 * seed, seed) as Extract<RetrievalMethod, { kind: "ranked" }>).seeds);
+    const own: RetrievalMethod = { kind: "ranked", name: "cmcr", seeds };
+    const alone = seeds.map((ranks) => retrieval([{ kind: "ranked", name: "cmcr", seeds: [ranks] }]).results.cmcr?.mAP);
+    const { results, differences, notes } = retrieval([own, method("pivot", rows, 0.1, 4)]);
+    const values = alone.map((estimate) => estimate?.value ?? NaN);
+    const mean = values.reduce((sum, value) => sum + value, 0) / 3;
+    expect(results.cmcr?.mAP?.seeds).toEqual(values);
+    expect(results.cmcr?.mAP?.value).toBeCloseTo(mean, 12);
+    expect(results.cmcr?.mAP?.std).toBeCloseTo(Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2), 12);
+    expect(alone[0]).not.toHaveProperty("std");
+    expect(results.pivot?.mAP).not.toHaveProperty("seeds");
+    expect(differences.results.pivot?.mAP?.seeds).toEqual(values.map((value) => value - (results.pivot?.mAP?.value ?? NaN)));
+    const width = ({ ci95: [low, high] }: { ci95: readonly [number, number] }): number => high - low;
+    const widths = [results.cmcr?.mAP, alone[1]].map((estimate) => (estimate === undefined ? NaN : width(estimate)));
+    // The seeds differ much, and one seed's interval knows nothing of that.
+    expect(widths[0]).toBeGreaterThan(1.3 * (widths[1] ?? NaN));
+    expect(notes[0]).toMatch(/^Query to gallery: cmcr is 0\.\d{3} mAP above pivot, the best other method \(95 % interval 0\.\d{3} to 0\.\d{3}; ahead with 3 of 3 seeds\)\.$/);
+    expect(notes).toContain("cmcr was trained with 3 seeds: its values are their means, ± their standard deviation, and its intervals cover queries and seeds.");
+    expect(notes).toContain("Its mAP varies more between seeds than between draws of the queries: with only 3 seeds the intervals are somewhat too narrow.");
+  });
+
+  it("claim nothing that one seed alone shows", () => {
+    const [weak, strong] = [method("cmcr", rows, 0.35, 1), method("cmcr", rows, 0.6, 2)] as Extract<RetrievalMethod, { kind: "ranked" }>[];
+    const seeds = [...(weak?.seeds ?? []), ...(strong?.seeds ?? []), ...(weak?.seeds ?? [])];
+    const rival = method("pivot", rows, 0.37, 3);
+    const best = retrieval([{ kind: "ranked", name: "cmcr", seeds: strong?.seeds ?? [] }, rival]).notes[0];
+    expect(best).toContain("mAP above pivot");
+    const [note] = retrieval([{ kind: "ranked", name: "cmcr", seeds }, rival]).notes;
+    expect(note).toMatch(/cannot be told apart.*includes zero; ahead with 1 of 3 seeds\)\.$/);
+  });
+
+  it("say where the first does not reach into the interval of the best other", () => {
+    const notes = retrieval([method("cmcr", rows, 0.2, 1), method("pivot", rows, 0.6, 2)]).notes;
+    expect(notes.join("\n")).toMatch(/cmcr is not above the lower end of pivot's own interval: 0\.\d{3} against 0\.\d{3}\./);
+    const near = retrieval([method("cmcr", rows, 0.4, 2), method("pivot", rows, 0.4, 3)]).notes;
+    expect(near.join("\n")).not.toContain("own interval");
   });
 
   it("refuse a run with two tasks of one name", () => {
     const task = retrieval([chance]);
-    expect(() => metricsFile("digits", 0, [task, task])).toThrow(/same name/);
-    expect(metricsFile("digits", 3, [])).toEqual({ schemaVersion: 1, run: "digits", seed: 3, tasks: [] });
+    expect(() => metricsFile("digits", [0], [task, task])).toThrow(/same name/);
+    expect(metricsFile("digits", [3], [])).toEqual({ schemaVersion: 1, run: "digits", seed: 3, tasks: [] });
   });
 });
 
@@ -135,10 +176,10 @@ describe("names", () => {
     expect([formatMetric("mAP", 0.12345), formatMetric("medianRank", 2.5), formatMetric("medianRank", 12)]).toEqual(["0.123", "2.5", "12"]);
   });
 
-  it("of baselines: each once, chance alone without the worker, and with no gap to close", () => {
+  it("of baselines: each once, chance and centre alone without the worker, and with no gap to close", () => {
     expect(new Set(BASELINES.map(({ name }) => name)).size).toBe(BASELINES.length);
-    expect(BASELINES.filter(({ computed }) => computed === "expectation").map(({ name }) => name)).toEqual(["chance"]);
-    expect(BASELINES.filter(({ gap }) => !gap).map(({ name }) => name)).toEqual(["chance"]);
+    expect(BASELINES.filter(({ computed }) => computed === "expectation").map(({ name }) => name)).toEqual(["chance", "centre"]);
+    expect(BASELINES.filter(({ gap }) => !gap).map(({ name }) => name)).toEqual(["chance", "centre"]);
     for (const { description } of BASELINES) expect(description).toMatch(/^[A-Z].*\.$/);
   });
 });

@@ -33,7 +33,7 @@ describe("the table", () => {
       cmcr             0.272 [0.250, 0.294]*  0.597 [0.570, 0.620]   0.700 [0.680, 0.720]*  0.419 [0.400, 0.438]*            4 [3.5, 4]*
       pivot-two-sided  0.252 [0.230, 0.270]   0.600 [0.580, 0.620]*  0.700 [0.680, 0.720]*  0.389 [0.370, 0.410]               5 [4, 5]
       chance           0.001 [0.001, 0.001]   0.005 [0.005, 0.005]   0.010 [0.010, 0.010]   0.007 [0.007, 0.007]   500.5 [500.5, 500.5]
-      *: best. Brackets: 95 % interval.
+      *: best value. Brackets: 95 % interval.
 
       gallery to query
       method                            R@1                    R@5                   R@10                    mAP             medianRank
@@ -41,7 +41,7 @@ describe("the table", () => {
       cmcr             0.272 [0.250, 0.294]*  0.597 [0.570, 0.620]   0.700 [0.680, 0.720]*  0.419 [0.400, 0.438]*            4 [3.5, 4]*
       pivot-two-sided  0.252 [0.230, 0.270]   0.600 [0.580, 0.620]*  0.700 [0.680, 0.720]*  0.389 [0.370, 0.410]               5 [4, 5]
       chance           0.001 [0.001, 0.001]   0.005 [0.005, 0.005]   0.010 [0.010, 0.010]   0.007 [0.007, 0.007]   500.5 [500.5, 500.5]
-      *: best. Brackets: 95 % interval.
+      *: best value. Brackets: 95 % interval.
 
       - cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval 0.011 to 0.049)."
     `);
@@ -57,8 +57,8 @@ describe("the table", () => {
       cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
       pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
       chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
-      *: best. ±: half the width of the 95 % interval. The terminal is too narrow for
-      medianRank: in metrics.json.
+      *: best value. ±: half the width of the 95 % interval. The terminal is too
+      narrow for medianRank: in metrics.json.
 
       gallery to query
       method                   R@1           R@5          R@10           mAP
@@ -66,11 +66,36 @@ describe("the table", () => {
       cmcr             0.272 ±.022*  0.597 ±.025   0.700 ±.020*  0.419 ±.019*
       pivot-two-sided  0.252 ±.020   0.600 ±.020*  0.700 ±.020*  0.389 ±.020
       chance           0.001 ±.000   0.005 ±.000   0.010 ±.000   0.007 ±.000
-      *: best. ±: half the width of the 95 % interval. The terminal is too narrow for
-      medianRank: in metrics.json.
+      *: best value. ±: half the width of the 95 % interval. The terminal is too
+      narrow for medianRank: in metrics.json.
 
       - cmcr is 0.030 mAP above pivot-two-sided, the best other method (95 % interval
         0.011 to 0.049)."
+    `);
+  });
+
+  it("shows the spread over seeds, with intervals where there is room, and never a half-width beside it", () => {
+    const seeded = { "R@1": { ...estimate(0.272, 0.25, 0.294), std: 0.012, seeds: [0.26, 0.272, 0.284] }, medianRank: { ...estimate(4.3, 3.5, 5), std: 0.6, seeds: [4, 4, 5] } };
+    const of: TaskMetrics = { ...task, results: { cmcr: seeded, pivot: { "R@1": estimate(0.25, 0.23, 0.27), medianRank: estimate(5, 4, 5) } }, notes: [] };
+    const { reverse: _reverse, ...oneWay } = of;
+    expect(plain(100, oneWay)).toMatchInlineSnapshot(`
+      "sound-image: retrieval, 1000 queries (10 without a relevant item), 990 gallery items.
+
+      method                         R@1          medianRank
+      -------------------------------------------------------
+      cmcr    0.272 ±.012 [0.250, 0.294]*  4.3 ±0.6 [3.5, 5]*
+      pivot         0.250 [0.230, 0.270]            5 [4, 5]
+      *: best value. ±: standard deviation over 3 seeds. Brackets: 95 % interval."
+    `);
+    expect(plain(50, oneWay)).toMatchInlineSnapshot(`
+      "sound-image: retrieval, 1000 queries (10 without a relevant item), 990 gallery items.
+
+      method          R@1   medianRank
+      ---------------------------------
+      cmcr    0.272 ±.012*    4.3 ±0.6*
+      pivot         0.250            5
+      *: best value. ±: standard deviation over 3 seeds.
+      95 % intervals: in metrics.json."
     `);
   });
 
@@ -84,7 +109,7 @@ describe("the table", () => {
       cmcr             0.272*  0.597   0.700*
       pivot-two-sided  0.252   0.600*  0.700*
       chance           0.001   0.005   0.010
-      *: best. 95 % intervals: in
+      *: best value. 95 % intervals: in
       metrics.json. The terminal is too narrow
       for mAP, medianRank: in metrics.json.
 
@@ -94,7 +119,7 @@ describe("the table", () => {
       cmcr             0.272*  0.597   0.700*
       pivot-two-sided  0.252   0.600*  0.700*
       chance           0.001   0.005   0.010
-      *: best. 95 % intervals: in
+      *: best value. 95 % intervals: in
       metrics.json. The terminal is too narrow
       for mAP, medianRank: in metrics.json.
 

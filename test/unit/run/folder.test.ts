@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { readCompleteRun, readRun, RunFolder, type RunState } from "../../../src/run/folder.js";
+import { readCompleteRun, readRun, RunFolder, seedFile, type RunState } from "../../../src/run/folder.js";
 import { failureOf } from "../../helpers/failures.js";
 import { temporaryFolder } from "../../helpers/temporaryFolder.js";
 import { compile, MINIMAL } from "../config/samples.js";
@@ -80,9 +80,11 @@ describe("the state of a run", () => {
     const folder = await create(temporaryFolder());
     const from = join(temporaryFolder(), "projectors.safetensors");
     await writeFile(from, "weights");
-    await folder.take("projectors", from);
-    await folder.take("projectors", from);
+    await folder.take(seedFile("projectors", { seed: 4 }, 4), from);
+    await folder.take(seedFile("projectors", { seed: 4 }, 4), from);
     expect(await readFile(folder.file("projectors"), "utf8")).toBe("weights");
+    await folder.take(seedFile("projectors", { seed: 4 }, 7), from);
+    expect(await readFile(join(folder.path, "seeds", "7", "projectors.safetensors"), "utf8")).toBe("weights");
     await folder.log([]);
     expect(existsSync(join(folder.path, "worker.log"))).toBe(false);
     await folder.log(["a", "b"]);

@@ -27,7 +27,7 @@ const SLACK = 1e-6;
  */
 export function cornersOf(value: unknown, form: BoxForm, place: string, unit = 1): RegionBox {
   if (!Array.isArray(value) || value.length !== 4 || !value.every((number) => typeof number === "number" && Number.isFinite(number))) {
-    throw badAnnotation(place, `expected a box of four numbers, found ${JSON.stringify(value).slice(0, 80)}`);
+    throw badAnnotation(place, `expected a box of four numbers, found ${value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80)}`);
   }
   const [x, y, third, fourth] = (value as readonly number[]).map((number) => number / unit) as [number, number, number, number];
   return form === "corners" ? [x, y, third, fourth] : [x, y, x + third, y + fourth];

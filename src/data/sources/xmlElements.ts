@@ -26,7 +26,7 @@ export function parseXml(document: string): XmlElement {
     token.lastIndex = at;
     const match = token.exec(document);
     const inner = stack.at(-1);
-    if (match === null || inner === undefined) throw new Error(`it is no XML at character ${at}`);
+    if (match === null || inner === undefined) throw new Error(document.includes(">", at) ? `it is no XML at character ${at}` : `it is cut off in what begins at character ${at}`);
     const [whole, cdata, closes, opens, , empty, text] = match;
     if (closes !== undefined) {
       if (closes !== inner.name || stack.length === 1) throw new Error(`</${closes}> closes nothing at character ${at}`);

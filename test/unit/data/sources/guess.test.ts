@@ -4,7 +4,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 
 import type { Modality } from "../../../../src/config/compiled.js";
-import { compileFields, guessSource, guessSourceFields } from "../../../../src/data/sources/guess.js";
+import { compileFields, fieldsOfType, guessSource, guessSourceFields } from "../../../../src/data/sources/guess.js";
 import { guessModality } from "../../../../src/data/sources/guessModality.js";
 import { failureOf } from "../../../helpers/failures.js";
 import { folderWith } from "./reading.js";
@@ -40,6 +40,19 @@ const FILES = {
   "cc3m.tsv": "a bus station\thttp://x.org/y.jpg\n",
   "Annotations.txt": "Church bell&RUhOCu3LNXM&good&0&10\n",
   "flickr30k_test_karpathy.txt": "image,caption\na.jpg,b\n",
+  "vgg/vggss.json": '[{"file": "a_000001", "class": "x", "bbox": [[0.1, 0.1, 0.5, 0.9]]}]',
+  "vgg/vggss_test_plus_silent.csv": "video,audio,label\na,b,non-sounding\n",
+  "flickr/flickr_test.csv": "10000130166,202\n3908875350,0\n",
+  "flickr/flickr_test_plus_silent.csv": "video,audio,label\n1,2,non-sounding\n",
+  "flickr/Annotations/3908875350.xml": "<a/>",
+  "silent.csv": "video,audio,label\na,b,non-sounding\n",
+  "music_solo.json": '[{"file": "a_000_00000", "class": "cello", "bbox": [0.1, 0.1, 0.5, 0.9]}]',
+  "solotest.json": '{"a_0_1000/frame_013/00411.jpg": {"bbox": [], "wdith": 1}}',
+  "modelnet/modelnet40_test.txt": "airplane_0001\n",
+  "modelnet/modelnet40_train.txt": "airplane_0001\n",
+  "unpacked/modelnet40_test.txt": "airplane_0001\n",
+  "unpacked/clouds/000000.npy": "x",
+  "ids.txt": "-0jFOgK7WRs\n_kbHD8R4fPc\n",
 };
 
 describe("a path alone", () => {
@@ -79,6 +92,12 @@ describe("a path alone", () => {
     ["cc3m.tsv", "text", { type: "cc3m" }],
     ["Annotations.txt", "audio", { type: "ave" }],
     ["flickr30k_test_karpathy.txt", "text", { type: "flickr30k" }],
+    ["vgg/vggss.json", "text", { type: "vgg-ss" }],
+    ["flickr/flickr_test.csv", "text", { type: "flickr-soundnet" }],
+    ["music_solo.json", "image", { type: "music-solo" }],
+    ["solotest.json", "audio", { type: "music-solo" }],
+    ["ids.txt", "audio", { type: "clips" }],
+    ["ids.txt", "text", { type: "lines" }],
   ])("%s as %s", async (name, modality, expected) => {
     expect(await guess(name, modality)).toEqual(expected);
   });
@@ -105,6 +124,28 @@ describe("a path alone", () => {
     const error = await failureOf(guessSourceFields(join(place(), name), "text"));
     expect(error).toMatchObject({ code, reason });
     expect(error.message).toMatch(message);
+  });
+
+  it("of an extended set takes the positives that lie beside it", async () => {
+    const folder = place();
+    const positives = async (name: string) => ((await guessSourceFields(join(folder, name), "image")) as { positives?: { type: string; path: string } }).positives;
+    expect(await positives("vgg/vggss_test_plus_silent.csv")).toEqual({ type: "vgg-ss", path: join(folder, "vgg/vggss.json") });
+    expect(await positives("flickr/flickr_test_plus_silent.csv")).toEqual({ type: "flickr-soundnet", path: join(folder, "flickr/flickr_test.csv") });
+    await guessSource(join(folder, "vgg/vggss_test_plus_silent.csv"), "image");
+    // Without them it is a table that names files.
+    expect(await guessSourceFields(join(folder, "silent.csv"), "image")).toEqual({ type: "csv", path: join(folder, "silent.csv"), file: "audio" });
+    expect(await fieldsOfType("extended", join(folder, "vgg/vggss_test_plus_silent.csv"), "image")).toMatchObject({ positives: { type: "vgg-ss" } });
+  });
+
+  it("of ModelNet40 is its folder or one of its lists, unpacked or not", async () => {
+    const folder = place();
+    const guess = async (name: string) => guessSourceFields(join(folder, name), "pointcloud");
+    const root = join(folder, "modelnet");
+    expect(await guess("modelnet")).toEqual({ type: "modelnet40", root, split: "test", format: "text" });
+    expect(await guess("modelnet/modelnet40_train.txt")).toEqual({ type: "modelnet40", root, split: "train", format: "text" });
+    expect(await guess("unpacked")).toEqual({ type: "modelnet40", root: join(folder, "unpacked"), split: "test", format: "unpacked" });
+    expect(await fieldsOfType("modelnet40", root, "pointcloud")).toEqual({ type: "modelnet40", root, split: "test", format: "text" });
+    await guessSource(root, "pointcloud");
   });
 
   it("that is a single photo is no list of photos", async () => {

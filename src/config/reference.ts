@@ -30,7 +30,9 @@ const HEAD = `# The experiment file
 
 Every field, made from the schema that files are checked against (\`cmcr schema --markdown\`). Where a field has a default it may be left out. A value that may be a schedule is a number, or a map such as \`{ schedule: cosine, from: 1e-3, to: 0 }\`. Relative paths start from the file.
 
-| field | values | default | what it is |
+`;
+
+const FIELDS_HEAD = `| field | values | default | what it is |
 | --- | --- | --- | --- |
 `;
 
@@ -45,7 +47,16 @@ What a connection is compared with; all but \`chance\` are fitted on the overlap
 
 /** The reference of an experiment file as Markdown: a row for each field, and one for each baseline. */
 export function experimentReference(): string {
-  const schema = experimentJsonSchema() as Node & { readonly $defs?: Readonly<Record<string, Node>> };
+  const baselines = BASELINES.map(({ name, description, parameters }) => {
+    const settings = Object.entries(parameters).map(([key, value]) => `\`${key}\` ${value ?? "all"}`);
+    return `| \`${name}\` | ${escape(description)} | ${settings.join(", ")} |\n`;
+  });
+  return HEAD + fieldTable(experimentJsonSchema()) + BASELINES_HEAD + baselines.join("");
+}
+
+/** The fields of a file's JSON Schema as a table in Markdown. */
+export function fieldTable(jsonSchema: Readonly<Record<string, unknown>>): string {
+  const schema = jsonSchema as Node & { readonly $defs?: Readonly<Record<string, Node>> };
   const resolve = (node: Node): Node => {
     const target = node.$ref === undefined ? undefined : schema.$defs?.[node.$ref.replace("#/$defs/", "")];
     return target === undefined ? node : { ...resolve(target), ...node };
@@ -53,11 +64,7 @@ export function experimentReference(): string {
   const rows = fieldsOf(schema, "", resolve);
   const unique = [...new Map(rows.map((row) => [`${row.path} ${row.values} ${row.description}`, row])).values()];
   const fields = unique.map(({ path, values, fallback, description }) => `| \`${path}\` | ${values} | ${fallback} | ${description} |\n`);
-  const baselines = BASELINES.map(({ name, description, parameters }) => {
-    const settings = Object.entries(parameters).map(([key, value]) => `\`${key}\` ${value ?? "all"}`);
-    return `| \`${name}\` | ${escape(description)} | ${settings.join(", ")} |\n`;
-  });
-  return HEAD + fields.join("") + BASELINES_HEAD + baselines.join("");
+  return FIELDS_HEAD + fields.join("");
 }
 
 function fieldsOf(given: Node, path: string, resolve: (node: Node) => Node): Row[] {

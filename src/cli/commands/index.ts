@@ -12,8 +12,9 @@ import { metrics } from "./metrics.js";
 import { project } from "./project.js";
 import { run } from "./run.js";
 import { schema } from "./schema.js";
+import { sweep } from "./sweep.js";
 import { validate } from "./validate.js";
 import { worker } from "./worker.js";
 
 /** Every command, in the order of the help. */
-export const COMMANDS = [run, validate, init, schema, evaluate, metrics, data, encode, embed, project, importProjectors, exportProjectors, worker, doctor] as unknown as readonly CommandModule[];
+export const COMMANDS = [run, validate, init, schema, evaluate, metrics, sweep, data, encode, embed, project, importProjectors, exportProjectors, worker, doctor] as unknown as readonly CommandModule[];

@@ -1,7 +1,9 @@
 import { z } from "zod";
 
+import type { CheckContext } from "../checks/context.js";
 import type { Modality } from "../compiled.js";
 import { countField, nameField, seedField } from "../fields.js";
+import type { FieldPath } from "../mistake.js";
 import { suggestion } from "../nearest.js";
 import { defineSource } from "./definition.js";
 
@@ -10,6 +12,8 @@ interface Generator {
   readonly attributes: readonly string[];
   /** Disjoint parts and how many items each has; null where there is no end. */
   readonly splits: Readonly<Record<string, number | null>>;
+  /** The splits whose images have boxes where they sound. */
+  readonly withBoxes?: readonly string[];
 }
 
 /** The worlds that cmcr can draw: what the worker's registry of generators has. */
@@ -17,7 +21,23 @@ export const GENERATORS = {
   scenes: {
     modalities: ["text", "image", "audio"],
     attributes: ["shape", "colour", "size", "texture", "horizontal", "vertical"],
-    splits: { train: null, captions: null, images: null, sounds: null, test: 1000 },
+    splits: {
+      train: null,
+      captions: null,
+      images: null,
+      sounds: null,
+      test: 1000,
+      duets: 1000,
+      mismatched: 1000,
+      "duets-validation": 1000,
+      "mismatched-validation": 1000,
+    },
+    withBoxes: ["duets", "mismatched", "duets-validation", "mismatched-validation"],
+  },
+  things: {
+    modalities: ["text", "image", "pointcloud"],
+    attributes: ["shape", "elongation", "size", "tilt", "base", "top"],
+    splits: { train: null, images: null, captions: null, clouds: null, validation: 120, test: 500, prompts: 80 },
   },
 } as const satisfies Readonly<Record<string, Generator>>;
 
@@ -60,3 +80,11 @@ export const builtin = defineSource({
     }
   },
 });
+
+/** Reports boxes that are to come from a split whose items have none. */
+export function checkGeneratedBoxes({ generator, split }: { readonly generator: keyof typeof GENERATORS; readonly split: string }, path: FieldPath, context: CheckContext): void {
+  const { splits, withBoxes = [] }: Generator = GENERATORS[generator];
+  if (!Object.hasOwn(splits, split) || withBoxes.includes(split)) return;
+  const splitsWith = withBoxes.length === 0 ? "" : `, or a split that has boxes (${withBoxes.join(", ")})`;
+  context.report({ path, reason: "IMPOSSIBLE_VALUE", expected: `a .json file of boxes${splitsWith}`, found: `the items of ${generator}'s split ${split}, which have none` });
+}

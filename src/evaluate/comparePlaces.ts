@@ -2,7 +2,7 @@
 
 import { dataError } from "../errors.js";
 import type { BootstrapOptions, Statistic } from "./bootstrap.js";
-import { bootstrapMethods, compared, requireItems } from "./compare.js";
+import { bootstrapMethods, compared } from "./compare.js";
 import { counterfactualStatistics } from "./counterfactual.js";
 import { localizationStatistics } from "./localization.js";
 import { type Compared, type SizeMetrics, withoutReplicates } from "./metricsFile.js";
@@ -53,7 +53,6 @@ export function compareCounterfactual(comparison: PlaceComparison): Compared {
 
 /** The error where no item has a box. */
 export function requireSounding(name: string, items: Pick<PlaceItems, "boxes">): void {
-  requireItems(name, items.boxes.length);
   if (soundingCount(items) > 0) return;
   throw dataError(`${name}: no item has a box, so no place can be right or wrong.`, { reason: "NOTHING_TO_MEASURE", path: name });
 }

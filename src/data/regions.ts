@@ -1,11 +1,10 @@
-import type { KeptItems } from "./keptItems.js";
-import { itemOfRows } from "./keptItems.js";
+import { itemOfRows, type KeptItems } from "./keptItems.js";
 
 /** Left, top, right, bottom, as fractions of an image's width and height. */
 export type RegionBox = readonly [number, number, number, number];
 
-/** All of an image. */
-export const WHOLE_FRAME: RegionBox = [0, 0, 1, 1];
+/** Regions that one image may have; the worker refuses more. */
+export const MOST_REGIONS = 4096;
 
 /**
  * Which rows of a matrix are regions of which image: those of the i-th kept item are

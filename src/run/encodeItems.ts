@@ -11,6 +11,7 @@ import { EMBEDDINGS } from "./context.js";
 import { describeRows } from "./encodedFiles.js";
 import { encodeMissing } from "./encodeShards.js";
 import type { ProgressMeter, Reporter } from "./events.js";
+import type { RegionPlan } from "./regionPlan.js";
 import { mostSkipped, NON_FINITE, notFinite, tooManyUnreadable } from "./unreadable.js";
 
 /** What is to be embedded, by which rules, and who hears of it. */
@@ -21,6 +22,8 @@ export interface EncodeJob {
   readonly items: ItemList;
   readonly batchSize: number;
   readonly limits: DecodeLimits | null;
+  /** Which rows an item gives, and the items come with their regions; left out: one for each. */
+  readonly regions?: RegionPlan | undefined;
   readonly policy: CompiledUnreadable;
   /** What people call the output, such as `photos in clip`. */
   readonly output: string;
@@ -38,7 +41,7 @@ export interface EncodeJob {
  * them: it decides which kernels compute, and so the last bits of every row.
  */
 export function encodeInputs(
-  { worker, spec, modality, items, batchSize, limits }: Pick<EncodeJob, "worker" | "spec" | "modality" | "items" | "batchSize" | "limits">,
+  { worker, spec, modality, items, batchSize, limits, regions }: Pick<EncodeJob, "worker" | "spec" | "modality" | "items" | "batchSize" | "limits" | "regions">,
   encoder: EncoderDescription,
 ): Json {
   return {
@@ -54,6 +57,7 @@ export function encodeInputs(
     modality,
     items: items.identity,
     ...(limits === null ? {} : { limits: { ...limits } }),
+    ...(regions === undefined ? {} : { regions: regions.identity }),
   };
 }
 
@@ -69,7 +73,7 @@ export async function encodeItems(
   pending: PendingFolder,
   meter: ProgressMeter,
 ): Promise<{ readonly files: readonly string[]; readonly facts: Readonly<Record<string, Json>> }> {
-  const { items, report, output } = job;
+  const { items, report, output, regions } = job;
   const skipped = new SkippedSoFar(job);
   let begun = false;
   const path = pending.file(EMBEDDINGS);
@@ -106,7 +110,7 @@ export async function encodeItems(
     throw error;
   }
   const all = partial.records.flatMap((record) => record.skipped);
-  const files = await describeRows(items, all, (name) => pending.file(name));
+  const files = await describeRows(items, all, (name) => pending.file(name), regions === undefined ? undefined : (item) => regions.boxesOf(item).length);
   const rows = partial.records.reduce((sum, record) => sum + record.rows, 0);
   const dim = partial.records.find(({ file }) => file !== null)?.file?.dim ?? 0;
   return { files: [EMBEDDINGS, ...files], facts: { rows, dim, dtype: "float32", items: items.count, skipped: all.length } };

@@ -8,6 +8,7 @@ import { fileSha256 } from "../store/checksums.js";
 import type { PartialOutput, ShardRecord, SkippedItem } from "../store/partial.js";
 import { LiveShard } from "./liveShard.js";
 import { Pace } from "./pace.js";
+import type { RegionPlan } from "./regionPlan.js";
 
 /**
  * A shard ends after so many items, or after as many as take so many seconds, whichever is
@@ -16,6 +17,8 @@ import { Pace } from "./pace.js";
  */
 const SHARD_ITEMS = 8192;
 const SHARD_SECONDS = 30;
+/** And not after more rows than the worker can well hold, where items have many regions. */
+const SHARD_ROWS = 131_072;
 /**
  * What is on its way to the worker and in it: as much as takes so long, but neither too few
  * batches nor too many. Two keep the device and the decoders at work at the same time.
@@ -34,6 +37,8 @@ export interface ShardJob {
   readonly items: ItemList;
   readonly batchSize: number;
   readonly limits: DecodeLimits | null;
+  /** Which rows an item gives, and the items come with their regions; left out: one for each. */
+  readonly regions?: RegionPlan | undefined;
   /** Items that are done, those of earlier shards among them. */
   readonly onProgress: (done: number) => void;
   readonly onNote: (note: string) => void;
@@ -81,7 +86,7 @@ class ShardStream {
   }
 
   async run(): Promise<void> {
-    const { worker, spec, modality, items, limits } = this.job;
+    const { worker, spec, modality, items, limits, regions } = this.job;
     this.job.onProgress(this.#besides);
     // At the same time as the first batches are embedded; a shard is kept once it is known.
     this.#confirmed = this.#confirm();
@@ -93,7 +98,7 @@ class ShardStream {
       return;
     }
     await worker.encoders.encodeShards(
-      { spec, modality, total, limits, messages: this.#messages() },
+      { spec, modality, total, limits, messages: this.#messages(), ...(regions === undefined ? {} : { squash: regions.squash, ...(regions.patches === null ? {} : { patches: regions.patches }) }) },
       {
         onProgress: (done) => {
           this.#pace.reached(done);
@@ -113,13 +118,13 @@ class ShardStream {
     const { items, batchSize, worker } = this.job;
     const transport = worker.sharesFiles ? "paths" : "bytes";
     for (const range of this.missing) {
-      let shard = new LiveShard(range.from, this.#sent);
+      let shard = this.#shard(range.from);
       for await (const run of items.runs(range, batchSize, transport)) {
         await this.#room();
         // A message may end in the middle of a batch, where bytes are sent; a shard must not.
         if ((shard.to - range.from) % batchSize === 0 && this.#full(shard)) {
           yield* this.#end(shard);
-          shard = new LiveShard(shard.to, this.#sent);
+          shard = this.#shard(shard.to);
         }
         if (run.unreadable.length > 0) await this.#unreadable(shard, run);
         if (run.batch !== null && shard.sent.length === 0) this.#live.push(shard);
@@ -131,12 +136,17 @@ class ShardStream {
     }
   }
 
+  #shard(from: number): LiveShard {
+    const { regions } = this.job;
+    return new LiveShard(from, this.#sent, regions === undefined ? undefined : (item) => regions.boxesOf(item).length);
+  }
+
   /** Whether a shard has enough items; judged as late as can be, when the next ones are to be sent. */
   #full(shard: LiveShard): boolean {
     const items = shard.to - shard.from;
     if (items === 0) return false;
     const pace = this.#pace.perSecond;
-    return shard.base === 0 || items >= SHARD_ITEMS || (pace !== null && items >= SHARD_SECONDS * pace);
+    return shard.base === 0 || items >= SHARD_ITEMS || shard.rowsSent >= SHARD_ROWS || (pace !== null && items >= SHARD_SECONDS * pace);
   }
 
   /** Ends a shard once every earlier one counts, so that no more than one is ever whole and lost. */
@@ -200,8 +210,8 @@ class ShardStream {
     const shard = this.#live.shift();
     this.#keeping = true;
     const { items, rows, tensor } = done;
-    if (shard?.sent.length !== items || rows !== items - shard.failed || (rows > 0) !== (tensor !== null)) {
-      throw malformed(`made a shard of ${items} items and ${rows} rows where ${shard?.sent.length ?? 0} items came, of which ${shard?.failed ?? 0} failed`);
+    if (shard?.sent.length !== items || rows !== shard.rows || (rows > 0) !== (tensor !== null)) {
+      throw malformed(`made a shard of ${items} items and ${rows} rows where ${shard?.sent.length ?? 0} items came, of which ${shard?.failed ?? 0} failed, so that there are ${shard?.rows ?? 0} rows`);
     }
     const [changed] = shard.falseRows;
     if (changed !== undefined) throw dataError(`${changed.message}. Run it again; what is finished is kept.`, { reason: "CHANGED" });

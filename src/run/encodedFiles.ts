@@ -19,8 +19,17 @@ export const SKIPPED = "skipped.jsonl";
 const MOST_NAMES = 100_000;
 const WRITE_BYTES = 1 << 18;
 
-/** Writes who the rows of a matrix are, as far as the items have names, and which items have none. Returns the files' names. */
-export async function describeRows(items: ItemList, skipped: readonly SkippedItem[], path: (name: string) => string): Promise<readonly string[]> {
+/**
+ * Writes who the rows of a matrix are, as far as the items have names, and which items have none. Returns the files' names.
+ *
+ * @param regionsOf how many rows an item gives, each of which is called after it with `#` and its number, counted from 0; left out: one, called as the item
+ */
+export async function describeRows(
+  items: ItemList,
+  skipped: readonly SkippedItem[],
+  path: (name: string) => string,
+  regionsOf?: (item: number) => number,
+): Promise<readonly string[]> {
   const files: string[] = [];
   if (skipped.length > 0) {
     await writeLines(path(SKIPPED), async (write) => {
@@ -30,13 +39,22 @@ export async function describeRows(items: ItemList, skipped: readonly SkippedIte
   }
   if (!items.named) return files;
   const left = new Set(skipped.map(({ item }) => item));
-  const names: string[] | null = items.count - left.size <= MOST_NAMES ? [] : null;
+  let rows = items.count - left.size;
+  if (regionsOf !== undefined) {
+    rows = 0;
+    for (let item = 0; item < items.count; item += 1) if (!left.has(item)) rows += regionsOf(item);
+  }
+  const names: string[] | null = rows <= MOST_NAMES ? [] : null;
   await writeLines(path(IDS), async (write) => {
     for await (const block of items.describe({ from: 0, to: items.count })) {
       for (const { item, id, name } of block) {
         if (left.has(item)) continue;
-        names?.push(name);
-        await write(JSON.stringify(id));
+        const regions = regionsOf?.(item) ?? 1;
+        for (let region = 0; region < regions; region += 1) {
+          const of = regionsOf === undefined ? "" : `#${region}`;
+          names?.push(`${name}${of}`);
+          await write(JSON.stringify(`${id}${of}`));
+        }
       }
     }
   });

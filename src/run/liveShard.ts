@@ -12,11 +12,14 @@ export class LiveShard {
   readonly #spoilt = new Map<number, UnreadableItem>();
   readonly #failed = new Set<number>();
   #to: number;
+  #rowsSent = 0;
+  #rowsFailed = 0;
 
-  /** `from` is its first item; `base` counts the items that were sent before it. */
+  /** `from` is its first item; `base` counts the items that were sent before it; `rowsOf` tells the rows that an item gives. */
   constructor(
     readonly from: number,
     readonly base: number,
+    private readonly rowsOf: (item: number) => number = () => 1,
   ) {
     this.#to = from;
   }
@@ -31,7 +34,10 @@ export class LiveShard {
 
   /** Takes the items of a run that is sent. */
   add({ to, items, spoilt }: ItemRun): void {
-    for (const item of items) this.sent.push(item);
+    for (const item of items) {
+      this.sent.push(item);
+      this.#rowsSent += this.rowsOf(item);
+    }
     for (const cause of spoilt) this.#spoilt.set(cause.item, cause);
     this.#to = to;
   }
@@ -46,9 +52,20 @@ export class LiveShard {
     return this.#failed.size;
   }
 
+  /** The rows of the items that were sent, of those that failed as well. */
+  get rowsSent(): number {
+    return this.#rowsSent;
+  }
+
+  /** The rows of those that have not failed. */
+  get rows(): number {
+    return this.#rowsSent - this.#rowsFailed;
+  }
+
   /** Notes that the worker has no row for one of its items, and says why. */
   fail({ item: place, reason, message }: FailedItem): UnreadableItem {
     const item = this.sent[place - this.base] ?? -1;
+    if (!this.#failed.has(item)) this.#rowsFailed += this.rowsOf(item);
     this.#failed.add(item);
     return this.#spoilt.get(item) ?? { item, reason, message };
   }

@@ -9,6 +9,7 @@ import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type Sto
 import { alignViews, pickItems, type ViewedMatrix } from "./alignViews.js";
 import { encodeCollection } from "./encodeCollection.js";
 import { sampledItems } from "./sample.js";
+import { viewName } from "./viewName.js";
 
 export { encoderSpec } from "./encodeCollection.js";
 
@@ -50,9 +51,10 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
     const collection = data[view.data];
     const space = spaces[view.space];
     if (collection === undefined || space === undefined) throw new Error(`the experiment has no ${viewName(view)}`);
-    const matrix = await sampleOf(context, collection, view, await embeddingsOf(context, collection, space));
+    const matrix = await sampleOf(context, collection, view, await embeddingsOf(context, collection, space, view));
     table.set(view, matrix);
-    seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
+    // Who looks at regions finds its items by their numbers: which others have them is nothing to it.
+    if (view.regions === undefined) seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
   }
   for (const views of seen.values()) {
     for (const { view, matrix } of await alignViews(context, views)) table.set(view, matrix);
@@ -85,11 +87,17 @@ async function sampleOf(context: RunContext, { sample }: CompiledCollection, vie
   return kept === matrix.kept ? matrix : pickItems(context, view, matrix, kept);
 }
 
-async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace): Promise<StoredMatrix> {
+async function embeddingsOf(context: RunContext, collection: CompiledCollection, space: CompiledSpace, { regions }: CompiledView): Promise<StoredMatrix> {
   const given = collection.embeddings[space.name];
+  if (given !== undefined && regions !== undefined) {
+    throw usageError(`data.${collection.name}.embeddings.${space.name}: given embeddings have a row for each whole image, and regions of ${collection.name} are asked for. Give data.${collection.name}.source, and leave these out.`, {
+      reason: "IMPOSSIBLE_VALUE",
+      path: `data.${collection.name}.embeddings.${space.name}`,
+    });
+  }
   if (given !== undefined) return imported(context, collection, space.name, given);
   if (collection.source === null || !hasEncoder(space)) throw new Error(`${collection.name} cannot be encoded by ${space.name}`);
-  return encodeCollection(context, collection, space);
+  return encodeCollection(context, collection, space, regions);
 }
 
 async function imported(context: RunContext, { name, modality }: CompiledCollection, space: string, path: string): Promise<StoredMatrix> {
@@ -141,8 +149,3 @@ function checkDimensions({ connect, evaluate }: CompiledExperiment, table: Embed
     }
   }
 }
-
-function viewName({ data, space }: CompiledView): string {
-  return `${data} in ${space}`;
-}
-

@@ -2,7 +2,7 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 
 import { bytesOf } from "../../../src/bridge/arrays.js";
-import type { RankRequest, RankResponse, ScoreRequest, ScoreResponse, TopKRequest } from "../../../src/bridge/gen/cmcr/v1/retrieval.js";
+import type { RankRequest, RankResponse, ScoreGroupsRequest, ScoreGroupsResponse, ScoreRequest, ScoreResponse, TopKRequest } from "../../../src/bridge/gen/cmcr/v1/retrieval.js";
 import { ElementType, type Tensor } from "../../../src/bridge/gen/cmcr/v1/tensor.js";
 import { RetrievalClient } from "../../../src/bridge/retrievalClient.js";
 import type { ScoreBlock } from "../../../src/bridge/types.js";
@@ -114,5 +114,61 @@ describe("scores", () => {
     ["a third dimension", [floats([3, 4, 2], Array.from({ length: 24 }, () => 0))]],
   ])("of %s are refused", async (_, blocks) => {
     expect(await failureOf(score(...blocks))).toMatchObject({ code: 4, reason: "MALFORMED_ANSWER" });
+  });
+});
+
+describe("scores of groups", () => {
+  const ROWS = Uint32Array.of(2, 0, 2);
+  const STARTS = Uint32Array.of(1, 3, 0);
+  const ENDS = Uint32Array.of(4, 3, 1);
+
+  async function scoreGroups(blocks: readonly Buffer[], [rows, starts, ends] = [ROWS, STARTS, ENDS]) {
+    const requests: ScoreGroupsRequest[] = [];
+    const fake = await fakeWorker({
+      retrieval: {
+        scoreGroups: (call: ServerWritableStream<ScoreGroupsRequest, ScoreGroupsResponse>) => {
+          requests.push(call.request);
+          for (const scores of blocks) call.write({ scores, groupsDone: 0 });
+          call.end();
+        },
+      },
+    });
+    const scores = await new RetrievalClient(fake.channel()).scoreGroups(QUERIES, GALLERY, rows, starts, ends);
+    return { scores, requests };
+  }
+  const block = (...scores: number[]): Buffer => bytesOf(Float32Array.from(scores));
+
+  it("come one after the other, whatever the blocks are", async () => {
+    const { scores, requests } = await scoreGroups([block(0.5, 0.25), block(), block(-1, 2)]);
+    expect(scores).toEqual(Float32Array.of(0.5, 0.25, -1, 2));
+    expect(requests).toEqual([{ queries: "q", gallery: "g", queryRows: bytesOf(ROWS), starts: bytesOf(STARTS), ends: bytesOf(ENDS) }]);
+  });
+
+  it.each([
+    ["too few", [block(1, 2, 3)], "MALFORMED_ANSWER"],
+    ["too many", [block(1, 2, 3), block(4, 5)], "MALFORMED_ANSWER"],
+    ["none", [], "MALFORMED_ANSWER"],
+    ["a part of one", [block(1).subarray(2)], "MALFORMED_TENSOR"],
+  ])("of which there are %s are refused", async (_, blocks, reason) => {
+    expect(await failureOf(scoreGroups(blocks))).toMatchObject({ code: 4, reason });
+  });
+
+  it("of no groups ask nothing", async () => {
+    const none = new Uint32Array(0);
+    expect(await scoreGroups([], [none, none, none])).toEqual({ scores: new Float32Array(0), requests: [] });
+  });
+
+  it("of more groups than a message should carry come by several requests", async () => {
+    const count = (1 << 20) + 1;
+    const rows = new Uint32Array(count);
+    // All are empty but the last of the first request, and the one of the second.
+    const ends = new Uint32Array(count).fill(1, count - 2);
+    const { scores, requests } = await scoreGroups([block(3)], [rows, new Uint32Array(count), ends]);
+    expect(scores).toEqual(Float32Array.of(3, 3));
+    expect(requests.map(({ queryRows }) => queryRows.length / 4)).toEqual([1 << 20, 1]);
+  });
+
+  it("need as many starts and ends as queries", async () => {
+    await expect(scoreGroups([], [ROWS, STARTS.subarray(1), ENDS])).rejects.toThrow("3 queries, 2 starts and 3 ends");
   });
 });

@@ -5,7 +5,7 @@ import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 
 import { EncoderClient } from "../../../src/bridge/encoderClient.js";
 import { ErrorReason } from "../../../src/bridge/gen/cmcr/v1/error.js";
-import type { EncodeRequest, EncodeResponse } from "../../../src/bridge/gen/cmcr/v1/encoder.js";
+import type { EncodeRequest, EncodeResponse, PatchEmbedding } from "../../../src/bridge/gen/cmcr/v1/encoder.js";
 import { TensorClient } from "../../../src/bridge/tensorClient.js";
 import type { Worker } from "../../../src/bridge/worker.js";
 import { encodeNpyHeader } from "../../../src/data/npyHeader.js";
@@ -34,6 +34,10 @@ export interface ShardWorker {
   readonly batches: string[][];
   /** Totals that were announced. */
   readonly totals: number[];
+  /** Items of each shard, in order. */
+  readonly shards: number[];
+  /** What else the starts said. */
+  readonly starts: { readonly squash: boolean; readonly patches: PatchEmbedding }[];
 }
 
 /** The row that the fake worker makes of an item. */
@@ -53,12 +57,20 @@ function itemsOf(message: EncodeRequest): string[] {
   });
 }
 
+/** What the rows of each item of a batch follow from: the item, or the item and the place of each of its regions. */
+function namesOfRows(message: EncodeRequest): string[][] {
+  const items = itemsOf(message);
+  const list = message.part?.$case === "batch" && message.part.value.items?.$case === "list" ? message.part.value.items.value.items : [];
+  return items.map((item, index) => list[index]?.regions?.regions.map(({ left, top }) => `${item}@${left},${top}`) ?? [item]);
+}
+
 /** An in-process worker that embeds in shards. */
 export async function shardWorker({ sharesFiles = true, fails = () => false, beforeBatch, beforeShard, change = (answer) => answer }: ShardWorkerOptions = {}): Promise<ShardWorker> {
   const batches: string[][] = [];
   const totals: number[] = [];
+  const starts: ShardWorker["starts"] = [];
   const held = new Map<string, Buffer>();
-  let shards = 0;
+  const shards: number[] = [];
   const encode = async (call: ServerDuplexStream<EncodeRequest, EncodeResponse>): Promise<void> => {
     const answer = (message: Partial<EncodeResponse>): void => {
       call.write(change({ rowsDone: 0, failures: [], notes: [], ...message }));
@@ -67,24 +79,28 @@ export async function shardWorker({ sharesFiles = true, fails = () => false, bef
     let items = 0;
     let rows: number[] = [];
     for await (const message of call.iterator({ destroyOnReturn: false }) as AsyncIterable<EncodeRequest>) {
-      if (message.part?.$case === "start") totals.push(message.part.value.total);
+      if (message.part?.$case === "start") {
+        totals.push(message.part.value.total);
+        starts.push({ squash: message.part.value.squash, patches: message.part.value.patches });
+      }
       if (message.part?.$case === "batch") {
         await beforeBatch?.(batches.length);
         const batch = itemsOf(message);
         batches.push(batch);
         const failed = batch.flatMap((item, index) => (item === "" || fails(item) ? [{ item: done + index, reason: ErrorReason.ERROR_REASON_DATA_CORRUPT, message: `${item} is broken` }] : []));
-        for (const item of batch) if (item !== "" && !fails(item)) rows.push(...rowOf(item));
+        const names = namesOfRows(message);
+        for (const [index, item] of batch.entries()) if (item !== "" && !fails(item)) for (const name of names[index] ?? []) rows.push(...rowOf(name));
         done += batch.length;
         items += batch.length;
         answer({ rowsDone: done, failures: failed });
       }
       if (message.part?.$case === "shardEnd") {
-        await beforeShard?.(shards);
-        shards += 1;
+        await beforeShard?.(shards.length);
+        shards.push(items);
         const shape = [rows.length / DIM, DIM];
         const file = Buffer.concat([encodeNpyHeader("float32", shape), Buffer.from(Float32Array.from(rows).buffer)]);
         const target = message.part.value.destination?.target;
-        const handle = `shard-${shards}`;
+        const handle = `shard-${shards.length}`;
         const tensor = rows.length === 0 ? undefined : { handle, dtype: 2, shape };
         if (target?.$case === "path" && tensor !== undefined) writeFileSync(target.value, file);
         else held.set(handle, Buffer.from(Float32Array.from(rows).buffer));
@@ -115,5 +131,5 @@ export async function shardWorker({ sharesFiles = true, fails = () => false, bef
   });
   const channel = fake.channel();
   const worker = { sharesFiles, info: { device: "cpu" }, encoders: new EncoderClient(channel), tensors: new TensorClient(channel) } as unknown as Worker;
-  return { worker, fake, batches, totals };
+  return { worker, fake, batches, totals, shards, starts };
 }

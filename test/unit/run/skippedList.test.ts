@@ -28,6 +28,21 @@ describe("skipped.jsonl", () => {
     for (const view of [{ data: "photos", space: "clip" }, { data: "photos", space: "ulip" }, { data: "sounds", space: "clap" }]) await later.set(view, []);
     expect(existsSync(path)).toBe(false);
   });
+
+  it("has those of regions beside those of whole items", async () => {
+    const path = join(temporaryFolder(), "skipped.jsonl");
+    const whole = { data: "photos", space: "clip" };
+    const patches = { ...whole, regions: { kind: "patches", from: "values" } } as const;
+    const list = new SkippedList(path);
+    await list.set(whole, [item(1)]);
+    await list.set(patches, [item(1), item(2)]);
+    const of = { collection: "photos", space: "clip" };
+    const ofPatches = { ...of, regions: "patches by values" };
+    expect(lines(path)).toEqual([{ ...of, ...item(1) }, { ...ofPatches, ...item(1) }, { ...ofPatches, ...item(2) }]);
+    const later = new SkippedList(path);
+    await later.set(patches, [item(3)]);
+    expect(lines(path)).toEqual([{ ...of, ...item(1) }, { ...ofPatches, ...item(3) }]);
+  });
 });
 
 it.each([

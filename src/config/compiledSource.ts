@@ -161,6 +161,8 @@ export type CompiledSource =
       readonly root: string | null;
       /** Of Karpathy's own file alone. */
       readonly split: string | null;
+      /** At most so many captions of each image, the first ones. Null: all. */
+      readonly captions: number | null;
       readonly missing: CompiledTable["missing"];
     }
   | {

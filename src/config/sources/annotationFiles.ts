@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { pathField } from "../fields.js";
+import { countField, pathField } from "../fields.js";
 import { defineSource } from "./definition.js";
 import { compilePart, fileField, missingField, partFields, rootField } from "./partFields.js";
 
@@ -15,6 +15,7 @@ export const coco = defineSource({
       path: pathField("Such as captions_val2014.json or coco_test_karpathy.json; or Karpathy's dataset_coco.json. Relative to this file.", [".json"]),
       root: rootField,
       split: z.string().min(1).optional().describe("Of Karpathy's own files alone: train, restval, val or test."),
+      captions: countField("As texts: at most so many captions of each image, the first ones; all of them unless given. Some of COCO's images have six or seven, and recall is often measured with five.", 1).optional(),
       missing: missingField,
     })
     .describe("COCO captions; each caption is an item, and each image is one, in the order of the images' ids."),
@@ -23,6 +24,7 @@ export const coco = defineSource({
     path: resolve(user.path),
     root: user.root === undefined ? null : resolve(user.root),
     split: user.split ?? null,
+    captions: user.captions ?? null,
     missing: user.missing,
   }),
   delivers: () => ["text", "image"],

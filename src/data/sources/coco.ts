@@ -32,7 +32,7 @@ const LAYOUT: TableLayout = {
  * order of their ids, as torchvision has them; captions in the file's order.
  */
 export const readCoco: SourceReader<"coco"> = async (source, { modality, signal }) => {
-  const { path, split, missing } = source;
+  const { path, split, captions, missing } = source;
   const root = modality === "text" ? null : await Root.open(source.root ?? dirname(path));
   const karpathy = await isKarpathy(path, signal);
   if (split !== null && !karpathy) {
@@ -42,20 +42,31 @@ export const readCoco: SourceReader<"coco"> = async (source, { modality, signal 
     const options = { source: { missing, part: null }, layout: LAYOUT, onOddity };
     const rows = karpathy ? karpathyRows(source, modality === "text", signal) : modality === "text" ? captionRows(path, onOddity, signal) : imageRows(path, signal);
     let count = 0;
-    for await (const item of root === null ? textItems(rows, options) : fileItems(rows, { ...options, modality, root })) {
+    for await (const item of root === null ? textItems(captions === null ? rows : firstOfEach(rows, captions), options) : fileItems(rows, { ...options, modality, root })) {
       count += 1;
       yield item;
     }
     if (count === 0) throw dataError(`${path} has no ${modality} items${split === null ? "" : ` of the split ${split}`}.`, { reason: "NO_ITEMS", path });
   }
   return {
-    identity: { type: "coco", split, missing },
+    identity: { type: "coco", split, ...(captions === null ? {} : { captions }), missing },
     roots: root === null ? [] : [root.path],
     attributes: ["media"],
     fingerprint: async () => `${await fileStamp(path)} ${root !== null && missing === "leave-out" ? await folderTimes(root.path, signal) : ""}`,
     scan,
   };
 };
+
+/** At most `most` captions of each image. */
+async function* firstOfEach(rows: AsyncIterable<Row>, most: number): AsyncGenerator<Row> {
+  const given = new Map<unknown, number>();
+  for await (const row of rows) {
+    const image = row.values.get("image");
+    const count = (given.get(image) ?? 0) + 1;
+    given.set(image, count);
+    if (count <= most) yield row;
+  }
+}
 
 async function isKarpathy(path: string, signal: AbortSignal | undefined): Promise<boolean> {
   for await (const { values } of jsonListRows(path, "images", signal)) return values.has("sentences");

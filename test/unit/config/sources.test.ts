@@ -63,8 +63,14 @@ describe("a source in an experiment file", () => {
     ["{ type: ave, path: Annotations.txt, rows: o.h5, root: v, }", [["/study/Annotations.txt", "file"], ["/study/v", "folder"], ["/study/o.h5", "file"]], ["/study/v"]],
     ["{ type: msr-vtt, path: d.json, list: l.csv }", [["/study/d.json", "file"], ["/study/l.csv", "file"]], ["/study"]],
     ["{ type: coco, path: c.json, root: r }", [["/study/c.json", "file"], ["/study/r", "folder"]], ["/study/r"]],
+    ["{ type: vgg-ss, path: m/v.json, list: t.csv }", [["/study/m/v.json", "file"], ["/study/t.csv", "file"]], ["/study/m"]],
+    ["{ type: flickr-soundnet, path: m/f.csv, root: r }", [["/study/m/f.csv", "file"], ["/study/m/Annotations", "folder"], ["/study/r", "folder"]], ["/study/r"]],
+    ["{ type: extended, path: e.csv, root: r, positives: { type: vgg-ss, path: m/v.json } }", [["/study/e.csv", "file"], ["/study/m/v.json", "file"], ["/study/r", "folder"], ["/study/r", "folder"]], ["/study/r"]],
+    ["{ type: modelnet40, root: n, format: unpacked }", [["/study/n", "folder"], ["/study/n/clouds", "folder"]], ["/study/n/clouds"]],
+    ["{ type: modelnet40, root: n }", [["/study/n", "folder"]], ["/study/n"]],
+    ["{ type: prompts, labels: l.txt, templates: { path: t.json, key: k } }", [["/study/l.txt", "file"], ["/study/t.json", "file"]], []],
   ])("%s has its inputs, and the folders that a worker reads", (source, inputs, roots) => {
-    const modality = source.includes("ave") ? "audio" : "image";
+    const modality = source.includes("ave") ? "audio" : source.includes("modelnet40") ? "pointcloud" : source.includes("prompts") ? "text" : "image";
     const compiled = experiment(`{ modality: ${modality}, source: ${source} }`).data["extra"]?.source ?? null;
     if (compiled === null) throw new Error("no source");
     expect(sourceInputs(compiled).map(({ path, expected }) => [path, expected])).toEqual(inputs);
@@ -100,5 +106,8 @@ describe("a source in an experiment file", () => {
     expect(described('{ type: webdataset, path: ["t/{0..2}.tar", b.tar] }')).toContain("webdataset /study/t/{0..2}.tar and 1 more");
     expect(described("{ type: clotho, path: c.csv, root: wav }", "audio")).toContain("clotho /study/c.csv with files below /study/wav");
     expect(described("{ type: coco, path: c.json }")).toContain("coco /study/c.json");
+    expect(described("{ type: music-solo, path: m.json }")).toContain("music-solo /study/m.json");
+    expect(described("{ type: modelnet40, root: n }", "pointcloud")).toContain("modelnet40 test /study/n");
+    expect(described("{ type: prompts, labels: [a, b], templates: { path: t.json, key: k } }", "text")).toContain("prompts: 2 of the file, each in those of /study/t.json (k)");
   });
 });

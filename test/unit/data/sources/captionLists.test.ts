@@ -128,6 +128,14 @@ describe("COCO", () => {
     expect(reasons).toEqual(["EMPTY_CAPTION", "NO_IMAGE"]);
   });
 
+  it("has the first captions of each image alone where that is asked for: some have six, and recall is measured with five", async () => {
+    const annotations = [1, 2, 3].flatMap((number) => [203564, 179765].map((image) => ({ image_id: image, id: image * 10 + number, caption: `caption ${number} of ${image}` }))).slice(0, 5);
+    const { contents } = await coco({ ...COCO, annotations }, "text", { captions: 2 });
+    expect(contents).toEqual(["caption 1 of 203564", "caption 1 of 179765", "caption 2 of 203564", "caption 2 of 179765"]);
+    const { source } = await coco({ ...COCO, annotations }, "text", { captions: 5 });
+    expect(source.identity).not.toEqual((await coco({ ...COCO, annotations }, "text")).source.identity);
+  });
+
   it("has its images in the order of their ids, as torchvision has them", async () => {
     const { ids, items } = await coco(COCO, "image");
     expect(ids).toEqual(["COCO_val2014_000000179765.jpg", "COCO_val2014_000000203564.jpg"]);

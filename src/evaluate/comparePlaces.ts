@@ -6,7 +6,7 @@ import { bootstrapMethods, compared } from "./compare.js";
 import { counterfactualStatistics } from "./counterfactual.js";
 import { localizationStatistics } from "./localization.js";
 import { type Compared, type SizeMetrics, withoutReplicates } from "./metricsFile.js";
-import { boxFaults, type BoxFaults, centreOutcomes, chanceOutcomes, type MapSettings, type PlaceItems, type PlaceOutcomes, SIZE_NAMES, sizeOf } from "./places.js";
+import { beyondMedian, boxFaults, type BoxFaults, centreOutcomes, chanceOutcomes, type MapSettings, type PlaceItems, type PlaceOutcomes, SIZE_NAMES, sizeOf } from "./places.js";
 import { overSeeds } from "./seeds.js";
 
 /** A method's outcomes, one element for each seed; or a baseline that follows from the boxes alone. */
@@ -96,7 +96,7 @@ function complete(entry: Compared, comparison: PlaceComparison, methods: MethodO
     const statistics = methods.map(([method, seeds]) => [method, overSeeds(seeds.map((outcomes) => statisticsOf(of(outcomes))))] as const);
     return [size, { items: places.length, results: withoutReplicates(bootstrapMethods(places.length, statistics, bootstrap)) }];
   });
-  const notes = [...entry.metrics.notes, ...baselineNotes(comparison, entry.metrics.task), ...faultNotes(boxFaults(items.boxes, map.resolution))];
+  const notes = [...entry.metrics.notes, ...baselineNotes(comparison, entry.metrics.task), ...medianNotes(comparison), ...faultNotes(boxFaults(items.boxes, map.resolution))];
   return { ...entry, metrics: { ...entry.metrics, sizes: Object.fromEntries(sizes), notes } };
 }
 
@@ -106,6 +106,14 @@ function baselineNotes({ methods, bootstrap: { seed } }: PlaceComparison, task: 
     if (kind === "centre" && task === "counterfactual") return [`${name} is equally confident of every pair, so its AP is 0 by definition.`];
     return [];
   });
+}
+
+/** What the published way of cutting a map cannot do. */
+function medianNotes({ items, map }: PlaceComparison): readonly string[] {
+  if (map.predict !== "map" || map.threshold !== null || map.strict) return [];
+  const count = beyondMedian(items.boxes, map);
+  const sounding = soundingCount(items);
+  return count === 0 ? [] : [`In ${count} of ${sounding} sounding items what sounds is so small that no map cut at its median, half of the frame, can reach a cIoU of 0.5.`];
 }
 
 function faultNotes({ beyond, degenerate, hopeless }: BoxFaults): readonly string[] {

@@ -142,6 +142,24 @@ export function boxFaults(boxes: readonly (readonly Box[])[], resolution: number
   };
 }
 
+/**
+ * Items in which what sounds is so small that a map cut at its median, half of the frame or more,
+ * cannot reach a cIoU of 0.5: where no boxes overlap, those of less than a quarter of the frame.
+ */
+export function beyondMedian(boxes: readonly (readonly Box[])[], { resolution, consensus }: Pick<MapSettings, "resolution" | "consensus">): number {
+  const predicted = resolution ** 2 - Math.floor(resolution ** 2 / 2);
+  return boxes.filter((own) => {
+    if (own.length === 0) return false;
+    let whole = 0;
+    let covered = 0;
+    for (const value of rasterizeBoxes(own, resolution, resolution, consensus)) {
+      whole += value;
+      if (value > 0) covered += 1;
+    }
+    return whole < Math.max(0, predicted - covered);
+  }).length;
+}
+
 /** SLAVC's parts of a test set by how many of 224 x 224 pixels sound: each from its own number to the next one's. */
 export const SIZES = { small: 0, medium: 32 ** 2, large: 96 ** 2, huge: 144 ** 2 } as const;
 export type Size = keyof typeof SIZES;

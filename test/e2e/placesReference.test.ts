@@ -115,7 +115,7 @@ function ours({ settings, grid, boxes, regions, scores }: Case): Answer {
   };
 }
 
-describe("places measured by NumPy and PyTorch", () => {
+describe("places measured by NumPy, PyTorch and scikit-learn", () => {
   let answers: readonly Answer[] = [];
 
   beforeAll(async () => {

@@ -116,6 +116,13 @@ describe("localization side by side", () => {
     expect(notes).toContain("1 item has boxes of which none covers a pixel: it counts as sounding, and the cIoU can only be 0.");
   });
 
+  it("says where the median cannot but miss, and only where maps are cut at it", () => {
+    const items = itemsOf([[[0, 0, 0.4, 0.4]], [half]]);
+    const notes = (map: Partial<MapSettings>) => compareLocalization(comparison(items, [method("cmcr", items, 1)], { map: { ...SETTINGS, ...map } })).metrics.notes.join(" ");
+    expect(notes({})).toContain("In 1 of 2 sounding items what sounds is so small that no map cut at its median");
+    for (const map of [{ threshold: 0.5 }, { threshold: "half-maximum" }, { strict: true }, { predict: "best-region" }] as const) expect(notes(map)).not.toContain("median");
+  });
+
   it("is not measured without a box, and without an item", () => {
     for (const boxes of [[[], []], []]) {
       expect(() => compareLocalization(comparison(itemsOf(boxes), [chance]))).toThrow(expect.objectContaining({ code: EXIT.data, reason: "NOTHING_TO_MEASURE" }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Box } from "../../../src/evaluate/localization.js";
-import { boxFaults, centreOutcomes, chanceOutcomes, type MapSettings, type PlaceItems, PlaceMeter, sizeOf } from "../../../src/evaluate/places.js";
+import { beyondMedian, boxFaults, centreOutcomes, chanceOutcomes, type MapSettings, type PlaceItems, PlaceMeter, sizeOf } from "../../../src/evaluate/places.js";
 
 const SETTINGS: MapSettings = {
   combine: "mean",
@@ -159,6 +159,27 @@ describe("what is odd about boxes", () => {
     ];
     expect(boxFaults(boxes, 100)).toEqual({ beyond: 2, degenerate: 3, hopeless: 3 });
     expect(boxFaults([[[0, 0, 1, 1]], []], 10)).toEqual({ beyond: 0, degenerate: 0, hopeless: 0 });
+  });
+});
+
+describe("what a map cut at its median cannot reach", () => {
+  const at = (boxes: readonly Box[], consensus = 1) => beyondMedian([boxes], { resolution: 40, consensus });
+
+  it("is a cIoU of 0.5 where less than a quarter of the frame sounds", () => {
+    expect(at([[0, 0, 0.5, 0.5]])).toBe(0);
+    expect(at([[0, 0, 0.5, 0.475]])).toBe(1);
+    expect(at([])).toBe(0);
+    expect(at([[0.5, 0, 0.5, 1]])).toBe(1);
+    expect(at([[0, 0, 1, 1]])).toBe(0);
+    // The best that a map can do: all of the quarter, and as much again beside it.
+    expect(measure([[0, 0, 0.5, 0.5]], [1, 0.5, 0, 0], { resolution: 40 }).ciou).toBe(0.5);
+  });
+
+  it("counts what half of the boxes cover half, and not as outside", () => {
+    // 0.3 of the frame in full is enough; half-certain it is 0.15, with 0.2 outside.
+    expect(at([[0, 0, 0.3, 1]])).toBe(0);
+    expect(at([[0, 0, 0.3, 1]], 2)).toBe(1);
+    expect(at([[0, 0, 0.4, 1]], 2)).toBe(0);
   });
 });
 

@@ -65,6 +65,8 @@ async function ofList(path: string): Promise<Modality> {
   const table = TABLES[endingOf(path)];
   if (table === undefined) return "text";
   const { columns, rows } = await openTable(path, table.format);
+  // The extended sets' names of files have no endings.
+  if (columns.join() === "video,audio,label") return "image";
   const column = textColumns(columns) === null ? fileColumn(columns) : null;
   if (column === null) return "text";
   const endings: string[] = [];

@@ -112,6 +112,8 @@ describe("a path alone", () => {
     ["files.csv", "audio"],
     ["t.parquet", "text"],
     ["t.txt", "text"],
+    ["silent.csv", "image"],
+    ["modelnet", "pointcloud"],
   ])("%s is %s", async (name, modality) => {
     expect(await guessModality(join(place(), name))).toBe(modality);
   });

@@ -103,7 +103,7 @@ describe("metrics.json", () => {
 describe("manifest.json", () => {
   it("tells versions, the worker and its device, seeds and times", () => {
     const manifest = manifestOf(folder);
-    expect(manifest).toMatchObject({ run: "tiny", status: "complete", seed: 3 });
+    expect(manifest).toMatchObject({ run: "tiny", status: "complete", seed: 3, seeds: [3] });
     expect(manifest.cmcr).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string, node: process.version });
     expect(manifest.cmcr).toHaveProperty("gitRevision");
     expect(manifest.worker).toMatchObject({ protocolVersion: 1, device: "cpu", threads: 1 });
@@ -111,7 +111,7 @@ describe("manifest.json", () => {
     expect(Date.parse(manifest.finishedAt)).toBeGreaterThan(Date.parse(manifest.startedAt));
     expect(manifest.stages.map(({ stage }) => stage)).toEqual(["encode", "enhance", "connect", "evaluate"]);
     for (const { seconds } of manifest.stages) expect(seconds).toBeGreaterThan(0);
-    expect(manifest.stages.map(({ made, fromStore }) => [made, fromStore])).toEqual([[7, 0], [2, 0], [1, 0], [2, 0]]);
+    expect(manifest.stages.map(({ made, fromStore }) => [made, fromStore])).toEqual([[7, 0], [2, 0], [1, 0], [5, 0]]);
   });
 
   it("has the checksum of every input and output", () => {
@@ -121,7 +121,7 @@ describe("manifest.json", () => {
       if (name === "relevance.json") continue;
       expect(known, name).toContain(sha256(place.file("emb", name)));
     }
-    for (const name of ["experiment.yaml", "experiment.resolved.json", "metrics.json", "train.jsonl", "projectors.safetensors"]) {
+    for (const name of ["experiment.yaml", "experiment.resolved.json", "metrics.json", "bootstrap.json", "train.jsonl", "projectors.safetensors"]) {
       expect(manifest.files[name], name).toBe(sha256(join(folder, name)));
     }
     for (const { files } of manifest.outputs) for (const checksum of Object.values(files)) expect(checksum).toMatch(/^[0-9a-f]{64}$/);

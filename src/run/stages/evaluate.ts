@@ -90,7 +90,7 @@ export async function evaluateStage(run: RunContext, inputs: EvaluationInputs): 
   const results: TaskResult[] = [];
   for (const task of experiment.evaluate) {
     const kind = TASK_KINDS[task.task];
-    const inHand = takeInHand(run, context, kind, task, inputs.truths.get(task.name));
+    const inHand = await takeInHand(run, context, kind, task, inputs.truths.get(task.name));
     const own = await projectorOutcomes(inHand, inputs.projectors, open);
     const methods: MeasuredMethod[] = [{ kind: "measured", name: OWN, seeds: own }];
     for (const baseline of task.baselines) {

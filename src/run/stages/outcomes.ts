@@ -1,9 +1,11 @@
 import { baselines } from "../../config/baselines.js";
-import type { CompiledBaseline, CompiledTask } from "../../config/compiled.js";
+import type { CompiledBaseline, CompiledTask, CompiledView } from "../../config/compiled.js";
+import { pathText } from "../../config/mistake.js";
+import { namedFiles } from "../../config/namedFiles.js";
 import { readNpy, writeNpy } from "../../data/npy.js";
 import type { RegionLayout } from "../../data/regions.js";
 import { dataError } from "../../errors.js";
-import { arraysSha256, canonicalJson, type Json, textSha256 } from "../../store/checksums.js";
+import { arraysSha256, canonicalJson, fileSha256, type Json, textSha256 } from "../../store/checksums.js";
 import type { StoreEntry } from "../../store/store.js";
 import { produce, type RunContext } from "../context.js";
 import { baselineIdentity, baselineMethod, type MethodContext } from "./methods.js";
@@ -27,7 +29,7 @@ export interface TaskInHand {
 }
 
 /** Gathers what the outcomes of every method on a task depend on. */
-export function takeInHand(run: RunContext, context: MethodContext, kind: TaskKind, task: CompiledTask, truth: unknown): TaskInHand {
+export async function takeInHand(run: RunContext, context: MethodContext, kind: TaskKind, task: CompiledTask, truth: unknown): Promise<TaskInHand> {
   const views = kind.views(task).map((view) => ({ view, matrix: context.table.get(view) }));
   const items = views.map(({ matrix: { kept } }) => ({ items: kept.count, skipped: textSha256(kept.skipped.join()) }));
   const identity = kind.identity(truth, task);
@@ -39,6 +41,7 @@ export function takeInHand(run: RunContext, context: MethodContext, kind: TaskKi
     views: views.map(({ view, matrix }) => ({ space: view.space, sha256: matrix.sha256, regions: matrix.regions === null ? null : layoutSha256(matrix.regions) })),
     items,
     truth: identity,
+    truthFiles: await truthFiles(run, task, kind.views(task)),
     torch: run.worker.info.torchVersion,
     device: run.worker.info.device.replace(/:\d+$/, ""),
   };
@@ -96,6 +99,19 @@ export function isPrior({ method }: CompiledBaseline): boolean {
 /** A task without what changes no outcome: its name, the cut-offs, what it is compared with, the intervals. */
 function measuredFields({ name: _name, ks: _ks, baselines: _baselines, bootstrap: _bootstrap, ...fields }: CompiledTask): Json {
   return fields as unknown as Json;
+}
+
+/** Checksums of the users' files that the truth was read from, by field: the manifest tells of every input. */
+async function truthFiles({ experiment, signal }: Pick<RunContext, "experiment" | "signal">, task: CompiledTask, views: readonly CompiledView[]): Promise<Json> {
+  const wanted = task.task === "localization" || task.task === "counterfactual" ? "boxes" : task.task === "retrieval" ? task.relevance.kind : "labels";
+  const index = experiment.evaluate.findIndex(({ name }) => name === task.name);
+  const sums: Record<string, Json> = {};
+  for (const { path, field, use } of namedFiles(experiment)) {
+    const ofView = (use.kind === "labels" || use.kind === "boxes") && use.kind === wanted && views.some(({ data }) => data === use.collection);
+    const ofTask = use.kind === "relevance" && field[1] === index;
+    if (ofView || ofTask) sums[ofTask ? "relevance" : pathText(field)] = await fileSha256(path, signal);
+  }
+  return sums;
 }
 
 function layoutSha256({ offsets, boxes, grid }: RegionLayout): string {

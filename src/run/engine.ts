@@ -166,5 +166,7 @@ async function runStages(context: RunContext, folder: RunFolder): Promise<Finish
   const evaluation = await stage("evaluate", outcomeCount(experiment), () =>
     evaluateStage(context, { run: folder.name, table, pseudo: pseudo.get(experiment.seed) ?? null, tensors, truths, projectors }),
   );
+  // A worker that outlives the run would keep them.
+  await tensors.release();
   return { evaluation, stages, trained };
 }

@@ -80,15 +80,15 @@ export function valueText(metric: string, { value, std, ci95: [low, high] }: Est
   return `${formatMetric(metric, value)}${spread} [${formatMetric(metric, low)}, ${formatMetric(metric, high)}]`;
 }
 
-/** `-0.031 [-0.045, -0.018]` */
+/** `-0.031 [-0.045, -0.018]`: with its 95 % interval. */
 export function differenceText(metric: string, { value, ci95: [low, high] }: Estimate): string {
   return `${signed(metric, value)} [${signed(metric, low)}, ${signed(metric, high)}]`;
 }
 
-/** With its sign, unless it rounds to zero. */
+/** With its sign, also where it rounds to zero: which side of zero a bound is on decides. */
 export function signed(metric: string, value: number): string {
-  const text = formatMetric(metric, Math.abs(value));
-  return /[1-9]/.test(text) ? `${value < 0 ? "-" : "+"}${text}` : text;
+  const sign = value < 0 ? "-" : value > 0 ? "+" : "";
+  return `${sign}${formatMetric(metric, Math.abs(value))}`;
 }
 
 /** What the numbers and marks of a table mean. */

@@ -18,6 +18,10 @@ describe("describePlan", () => {
     expect(lines.at(-1)).toMatch(/^evaluate {4}sound-to-image: retrieval, 1000 test_sounds \(hearing\) in 1000 test_images \(sight\), relevance rows, k 1, 5, 10, beside chance, /);
   });
 
+  it("names every seed", () => {
+    expect(describePlan(compile(change(DIGITS, "seed: 0", "seeds: [0, 1, 2]")), UNKNOWN)).toContain("experiment  digits, seeds 0, 1, 2");
+  });
+
   it("leaves out what is not known yet", () => {
     const lines = describePlan(compile(DIGITS), UNKNOWN);
     expect(lines).toContain("data        captions: text, embeddings given for clip and clap");

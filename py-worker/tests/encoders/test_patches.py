@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from encoder_checks import CPU, refused, state_sha256
+from encoder_checks import CPU, TOLERANCE, refused, state_sha256
 from tiny_huggingface import edit_json, photos, write_clip, write_siglip
 from tiny_open_clip import ARCHITECTURES, OpenClipLibrary, write_open_clip
 from transformers import CLIPModel
@@ -258,6 +258,19 @@ class TestNoPatches:
     def test_a_grid_that_is_no_square(self, tmp_path: Path) -> None:
         described = self.describe_open_clip(tmp_path, "vit", patch_size=[4, 16])
         assert described.patch_grid == PatchGrid(8, 2, "1")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("source", ["tokens", "values"])
+def test_in_16_bits_the_directions_stay(tmp_path: Path, dtype: str, source: Any) -> None:
+    folders = (write_clip(tmp_path / "clip"), write_open_clip(tmp_path / "vit"))
+    for provider, folder in zip((HuggingFaceClipProvider(), OpenClipProvider()), folders, strict=True):
+        exact, coarse = (provider.load("", folder, options, CPU) for options in ({}, {"dtype": dtype}))
+        inputs = prepared(exact, photos(3))
+        found = coarse.embed_patches(inputs, source)
+        assert found.dtype == torch.float32
+        cosines = (found * exact.embed_patches(inputs, source)).sum(dim=-1)
+        assert cosines.min().item() >= TOLERANCE[dtype]
 
 
 def test_an_image_of_another_size_is_refused(clip: tuple[Any, Any], vit: tuple[Any, Any]) -> None:

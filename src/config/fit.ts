@@ -147,8 +147,8 @@ function checkRowPairs(experiment: CompiledExperiment, { rows }: DataFacts, repo
 function checkBatch({ connect }: CompiledExperiment, { rows }: DataFacts, report: Report): void {
   if (connect.method === "imported") return;
   const queries = rows.get(connect.overlap);
-  if (queries === undefined || queries >= connect.batchSize) return;
-  const hint = "Set connect.batchSize to that number or less, or give more overlap items";
+  if (queries === undefined || queries >= connect.batchSize || (connect.lastBatch === "keep" && queries >= 2)) return;
+  const hint = "Set connect.batchSize to that number or less, set connect.lastBatch to keep, or give more overlap items";
   report({
     field: ["connect", "batchSize"],
     reason: "IMPOSSIBLE_VALUE",

@@ -56,7 +56,7 @@ const ZERO: Schedule = { kind: "constant", from: 0 };
  */
 export function trainingPlan(connect: CompiledConnect, { queries, seed }: PlanSize): TrainingPlan {
   const { batchSize, epochs, lastBatch } = connect;
-  if (batchSize > queries) throw batchTooLarge(connect, queries);
+  if (!hasBatch(connect, queries)) throw batchTooLarge(connect, queries);
   const settings = { queries, batchSize, lastBatch };
   const stepsPerEpoch = batchesPerEpoch(settings);
   const totalSteps = stepsPerEpoch * epochs;
@@ -109,11 +109,16 @@ function isZero(schedule: Schedule): boolean {
   return schedule.from === 0 && (!("to" in schedule) || schedule.to === 0);
 }
 
+/** Whether an epoch over so many queries has a batch at all: where the last one counts although it is not full, it may be the only one. */
+export function hasBatch({ batchSize, lastBatch }: Pick<CompiledConnect, "batchSize" | "lastBatch">, queries: number): boolean {
+  return batchesPerEpoch({ queries, batchSize, lastBatch }) > 0;
+}
+
 /** Says that a batch would be larger than the overlap. Exit 2. */
 export function batchTooLarge(connect: CompiledConnect, queries: number): Error {
   return usageError(
     `connect.batchSize: expected at most the number of items of ${connect.overlap}, which is ${queries}, found ${connect.batchSize}. ` +
-      `Run it again with --set connect.batchSize=${queries} or less, or with more overlap items.`,
+      `Run it again with --set connect.batchSize=${queries} or less, with --set connect.lastBatch=keep, or with more overlap items.`,
     { reason: "IMPOSSIBLE_VALUE", path: "connect.batchSize" },
   );
 }

@@ -51,7 +51,7 @@ const connectSchema = z
     optimizer: optimizerSchema.prefault({}),
     batchSize: countField("Overlap items in a step.", 2).default(10240),
     epochs: countField("Passes over the overlap.", 1).default(36),
-    lastBatch: z.enum(["drop", "keep"]).default("drop").describe("What becomes of an epoch's last batch that is not full."),
+    lastBatch: z.enum(["drop", "keep"]).default("drop").describe("What becomes of an epoch's last batch that is not full; kept, it is the only one where the overlap has fewer items than a batch."),
   })
   .describe("How two spaces are connected by C-MCR.");
 

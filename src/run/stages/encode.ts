@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 
 import { type CompiledCollection, type CompiledExperiment, type CompiledSpace, type CompiledView, connectedViews, hasEncoder, taskViews } from "../../config/compiled.js";
-import { batchTooLarge } from "../../connect/plan.js";
+import { batchTooLarge, hasBatch } from "../../connect/plan.js";
 import { isFolder, joinParts, readClipRetrieval } from "../../data/clipRetrieval/read.js";
 import { dataError, usageError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
@@ -73,7 +73,7 @@ async function checkBatch({ experiment, lists }: RunContext): Promise<void> {
   if (!encoded) return;
   const listed = await lists.get(overlap);
   const count = Math.min(listed.count, overlap.sample?.count ?? Infinity);
-  if (count < connect.batchSize) throw batchTooLarge(connect, count);
+  if (!hasBatch(connect, count)) throw batchTooLarge(connect, count);
 }
 
 async function sampleOf(context: RunContext, { sample }: CompiledCollection, view: CompiledView, matrix: StoredMatrix): Promise<StoredMatrix> {

@@ -84,11 +84,18 @@ describe("trainingPlan", () => {
     expect(huge.steps().next().value).toMatchObject({ number: 0 });
   });
 
+  it("takes the whole overlap as its one batch where it is smaller than a batch, and the last one is kept", () => {
+    const plan = trainingPlan({ ...connect, batchSize: 1000, lastBatch: "keep" }, { queries: 10, seed: 1 });
+    expect(plan.totalSteps).toBe(connect.epochs);
+    expect([...plan.steps()].map(({ rows }) => [...rows].sort((a, b) => a - b))).toEqual(Array.from({ length: connect.epochs }, () => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    expect(() => trainingPlan({ ...connect, lastBatch: "keep" }, { queries: 1, seed: 1 })).toThrow(CmcrError);
+  });
+
   it("refuses a batch that is larger than the overlap", () => {
     const attempt = (): unknown => trainingPlan(connect, { queries: 3, seed: 1 });
     expect(attempt).toThrow(CmcrError);
     expect(attempt).toThrow(
-      "connect.batchSize: expected at most the number of items of captions, which is 3, found 4. Run it again with --set connect.batchSize=3 or less, or with more overlap items.",
+      "connect.batchSize: expected at most the number of items of captions, which is 3, found 4. Run it again with --set connect.batchSize=3 or less, with --set connect.lastBatch=keep, or with more overlap items.",
     );
     expect(attempt).toThrow(expect.objectContaining({ code: 2, reason: "IMPOSSIBLE_VALUE", path: "connect.batchSize" }) as Error);
   });

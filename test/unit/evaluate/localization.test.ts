@@ -108,7 +108,8 @@ describe("cIoU of hand-made cases", () => {
 });
 
 describe("random data", () => {
-  const corner = fc.double({ min: -0.5, max: 1.5, noNaN: true });
+  // Doubles of fast-check lie as closely about 0 as numbers do, and boxes of them cover nothing.
+  const corner = fc.integer({ min: -50, max: 150 }).map((hundredths) => hundredths / 100);
   const cases = fc.record({ height: fc.integer({ min: 1, max: 6 }), width: fc.integer({ min: 1, max: 6 }), consensus: fc.constantFrom(1, 2) }).chain(({ height, width, consensus }) =>
     fc.record({
       height: fc.constant(height),

@@ -71,10 +71,11 @@ describe("a map of regions", () => {
     }
   });
 
-  const corner = fc.double({ min: -0.2, max: 1.2, noNaN: true });
+  // Doubles of fast-check lie as closely about 0 as numbers do, and regions of them cover nothing.
+  const corner = fc.integer({ min: -20, max: 120 }).map((hundredths) => hundredths / 100);
   const items = fc.record({
     side: fc.integer({ min: 1, max: 9 }),
-    regions: fc.array(fc.record({ box: fc.tuple(corner, corner, corner, corner), score: fc.float({ min: -1, max: 1, noNaN: true }) }), { minLength: 1, maxLength: 12 }),
+    regions: fc.array(fc.record({ box: fc.tuple(corner, corner, corner, corner), score: fc.integer({ min: -100, max: 100 }).map((hundredths) => Math.fround(hundredths / 100)) }), { minLength: 1, maxLength: 12 }),
   });
 
   it.each(["mean", "max"] as const)("agrees with pixel by pixel arithmetic: %s", (combine) => {

@@ -150,8 +150,8 @@ function truthOf(task: CompiledTask): Json {
 function itemsOf({ data }: CompiledExperiment, name: string, space: string): Json {
   const collection = data[name];
   if (collection === undefined) return null;
-  const { source, labels, embeddings } = collection;
-  return { source: (source ?? embeddings[space] ?? null) as Json, labels: labels as Json };
+  const { source, labels, embeddings, boxes, sample = null } = collection;
+  return { source: (source ?? embeddings[space] ?? null) as Json, labels, sample, boxes };
 }
 
 function differenceIn(comparison: Comparison | null, { task, metric, reverse }: SweepMetric): Estimate | null {

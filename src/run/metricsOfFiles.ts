@@ -27,6 +27,7 @@ export interface MetricsRequest {
   readonly maps?: string | undefined;
   readonly boxes?: string | undefined;
   readonly threshold?: string | undefined;
+  readonly consensus?: string | undefined;
   readonly ks?: string | undefined;
   readonly resamples: string;
   readonly seed: string;
@@ -35,15 +36,15 @@ export interface MetricsRequest {
 type FileOption = "scores" | "relevance" | "labels" | "maps" | "boxes";
 interface TaskFiles {
   readonly needs: readonly FileOption[];
-  readonly takes: readonly (FileOption | "threshold" | "ks")[];
+  readonly takes: readonly (FileOption | "threshold" | "consensus" | "ks")[];
   readonly measure: (request: MetricsRequest) => Promise<ScoredMetrics>;
 }
 
 const TASKS: Readonly<Record<TaskKind, TaskFiles>> = {
   retrieval: { needs: ["scores"], takes: ["relevance", "ks"], measure: retrieval },
   classification: { needs: ["scores", "labels"], takes: ["ks"], measure: classification },
-  localization: { needs: ["maps", "boxes"], takes: ["threshold"], measure: (request) => ofMaps(request, localizationFromMaps) },
-  counterfactual: { needs: ["maps", "boxes"], takes: ["threshold"], measure: (request) => ofMaps(request, counterfactualFromMaps) },
+  localization: { needs: ["maps", "boxes"], takes: ["threshold", "consensus"], measure: (request) => ofMaps(request, localizationFromMaps) },
+  counterfactual: { needs: ["maps", "boxes"], takes: ["threshold", "consensus"], measure: (request) => ofMaps(request, counterfactualFromMaps) },
 };
 
 /** Metrics of scores or maps in files. Exit 2 when options are missing or too many, 3 when a file is wrong. */
@@ -52,7 +53,7 @@ export async function metricsOfFiles(request: MetricsRequest): Promise<ScoredMet
   for (const option of needs) {
     if (request[option] === undefined) throw badArgument(option, `${request.task} needs --${option}`);
   }
-  for (const option of ["scores", "relevance", "labels", "maps", "boxes", "threshold", "ks"] as const) {
+  for (const option of ["scores", "relevance", "labels", "maps", "boxes", "threshold", "consensus", "ks"] as const) {
     const fits = needs.includes(option as FileOption) || takes.includes(option);
     if (request[option] !== undefined && !fits) {
       throw badArgument(option, `${request.task} has no --${option}; it takes ${[...needs, ...takes].map((name) => `--${name}`).join(", ")}`);
@@ -89,7 +90,8 @@ async function ofMaps(request: MetricsRequest, measure: typeof localizationFromM
   const header = await readNpyHeader(path);
   const boxes = parseBoxes(await readLists(boxesPath), header.shape[0] ?? 0, boxesPath);
   const threshold = request.threshold === undefined ? null : numberOf("threshold", request.threshold);
-  return measure(mapBlocks(path), boxes, { threshold, bootstrap: bootstrapOf(request), place: path });
+  const consensus = request.consensus === undefined ? 1 : countArgument("consensus", request.consensus);
+  return measure(mapBlocks(path), boxes, { threshold, consensus, bootstrap: bootstrapOf(request), place: path });
 }
 
 async function* mapBlocks(path: string): AsyncGenerator<MapBlock> {

@@ -114,6 +114,9 @@ describe("metrics", () => {
     const localization = await metrics("localization", ...maps, "--threshold", "0.5");
     expect(values(localization.results)).toMatchObject({ "cIoU@0.5": 0.5, meanCIoU: 0.5 });
     expect(Object.keys(localization.results)).toEqual(["cIoU@0.5", "AUC", "meanCIoU"]);
+    // All is predicted, half is true; what but one of two annotators drew counts half: 4 of 4 + 8.
+    expect(values((await metrics("localization", ...maps, "--threshold", "0")).results).meanCIoU).toBe(0.5);
+    expect(values((await metrics("localization", ...maps, "--threshold", "0", "--consensus", "2")).results).meanCIoU).toBeCloseTo(1 / 3, 12);
     const counterfactual = await metrics("counterfactual", ...maps);
     expect(Object.keys(counterfactual.results)).toEqual(["AP", "maxF1", "LocAcc"]);
   });
@@ -126,6 +129,7 @@ describe("metrics", () => {
     ["a cut-off of nothing", ["retrieval", "--scores", "scores.npy", "--ks", "0"], 2, "--ks: expected a whole number from 1 on"],
     ["a seed below 0", ["retrieval", "--scores", "scores.npy", "--seed", "-1"], 2, "--seed: expected a whole number"],
     ["a threshold that is no number", ["localization", "--maps", "maps.npy", "--boxes", "boxes.json", "--threshold", "half"], 2, '--threshold: expected a number; found "half"'],
+    ["a consensus of nobody", ["counterfactual", "--maps", "maps.npy", "--boxes", "boxes.json", "--consensus", "0"], 2, "--consensus: expected a whole number from 1 on"],
     ["the same option twice", ["retrieval", "--scores", "scores.npy", "--scores", "wide.npy"], 2, "--scores: expected once, found 2 times"],
     ["a missing file", ["retrieval", "--scores", "nowhere.npy"], 3, "nowhere.npy: there is no such file"],
     ["NaN", ["retrieval", "--scores", "nan.npy"], 3, "nan.npy: row 1 holds a value that is NaN or infinite (element 0 of the row"],

@@ -17,6 +17,7 @@ export const metrics = command({
       .option("maps", { type: "string", describe: "localization, counterfactual: a .npy of maps, (n, height, width)" })
       .option("boxes", { type: "string", describe: "localization, counterfactual: a JSON list, per map, of boxes [left, top, right, bottom] as fractions; [] where nothing sounds" })
       .option("threshold", { type: "string", describe: "localization, counterfactual: binarise maps at this value, not at their median" })
+      .option("consensus", { type: "string", describe: "localization, counterfactual: boxes that must cover a pixel for it to count in full; 1, or 2 for Flickr-SoundNet" })
       .option("ks", { type: "string", describe: "The k of R@k or of top-k, such as 1,5,10" })
       .option("resamples", { type: "string", requiresArg: true, default: "1000", describe: "Bootstrap resamples" })
       .option("seed", { type: "string", requiresArg: true, default: "0", describe: "Draws the resamples" })

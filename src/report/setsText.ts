@@ -65,7 +65,7 @@ export function renderSet(definition: SetDefinition, width: number): readonly st
 /** A layout as a tree below `root`, with what each entry is. */
 export function renderTree(layout: readonly LayoutEntry[], root: string): readonly string[] {
   const nodes = layout.flatMap(({ path, files, what, need }) => {
-    const entry = { text: path, depth: 0, note: `${what}${need === "optional" ? " (optional)" : typeof need === "object" ? ` (one of: ${need.choice})` : ""}` };
+    const entry = { text: path, depth: 0, note: `${what}${need === "optional" ? " (optional)" : typeof need === "object" ? ` (one of the ${need.choice} is enough)` : ""}` };
     return files === undefined ? [entry] : [entry, { text: files, depth: 1, note: "" }];
   });
   const lines = nodes.map(({ text, depth, note }, index) => {

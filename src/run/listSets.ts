@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 
 import { SetCopy } from "../data/sets/copy.js";
 import type { SetDefinition } from "../data/sets/definition.js";
-import { lacking, layoutState } from "../data/sets/layout.js";
+import { lacking, layoutState, missingParts } from "../data/sets/layout.js";
 import { SETS } from "../data/sets/registry.js";
 import { dataError } from "../errors.js";
 import { rootArgument, setArgument } from "./setArguments.js";
@@ -36,6 +36,6 @@ async function setState(definition: SetDefinition, root: string): Promise<SetSta
   const states = await layoutState(new SetCopy(root, { report: () => undefined }), definition);
   return {
     definition,
-    found: { root, there: states.filter(({ there }) => there).map(({ entry }) => entry.path), lacking: lacking(states).map(({ path }) => path) },
+    found: { root, there: states.filter(({ there }) => there).map(({ entry }) => entry.path), lacking: missingParts(lacking(states)).map(({ path }) => path) },
   };
 }

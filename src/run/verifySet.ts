@@ -1,16 +1,16 @@
 import { stat } from "node:fs/promises";
 
 import { SetCopy } from "../data/sets/copy.js";
-import type { Claim, FileKind, SetDefinition } from "../data/sets/definition.js";
+import type { Claim, SetDefinition } from "../data/sets/definition.js";
 import { checkFile, type FileHealth } from "../data/sets/files/check.js";
 import type { Finding } from "../data/sets/findings.js";
-import { lacking, layoutState } from "../data/sets/layout.js";
+import { lacking, layoutState, missingParts } from "../data/sets/layout.js";
+import { Presence } from "../data/sets/presence.js";
 import { type CountState, tally } from "../data/sets/tally.js";
-import { endingsOf } from "../data/sources/mediaKinds.js";
 import { mapInOrder } from "../data/sources/inOrder.js";
 import { SeenTexts } from "../data/sources/uniqueIds.js";
-import { Pace } from "./pace.js";
 import { PointCounts } from "./pointCounts.js";
+import { COUNTING, SetPace, type SetProgress } from "./setPace.js";
 import { somethingThere } from "./setArguments.js";
 
 /** Files that are looked at together. */
@@ -24,15 +24,6 @@ export interface VerifyRequest {
   readonly quick: boolean;
   /** Whether files that are not there make a subset, and no fault. */
   readonly subset: boolean;
-}
-
-/** How far a verification is. */
-export interface SetProgress {
-  readonly done: number;
-  /** Null before the files are counted. */
-  readonly total: number | null;
-  readonly perSecond: number | null;
-  readonly secondsLeft: number | null;
 }
 
 export interface VerifyHearer {
@@ -79,8 +70,8 @@ class SetVerification {
   readonly #findings = { fault: 0, known: 0, missing: 0 };
   readonly #folders = new Map<string, { named: number; there: number }>();
   readonly #points = new PointCounts();
-  readonly #pace = new Pace();
   readonly #copy: SetCopy;
+  readonly #presence: Presence;
   #files = 0;
   #bytes = 0;
 
@@ -90,21 +81,23 @@ class SetVerification {
     private readonly signal: AbortSignal,
   ) {
     this.#copy = new SetCopy(request.root, { signal, report: (finding) => { this.#report(finding); } });
+    this.#presence = new Presence(this.#copy);
   }
 
   async run(): Promise<Verification> {
     const { definition, root, quick } = this.request;
     const states = await layoutState(this.#copy, definition);
     const there = new Set(states.filter((state) => state.there).map(({ entry }) => entry.path));
-    for (const { path, get } of lacking(states)) this.#report({ severity: "fault", reason: "MISSING", file: path, at: "", message: path.endsWith("/") ? "is not there, or is empty" : "is not there", fix: get });
+    for (const { path, get } of missingParts(lacking(states))) this.#report({ severity: "fault", reason: "MISSING", file: path, at: "", message: path.endsWith("/") ? "is not there, or is empty" : "is not there", fix: get });
     for (const { path } of states.filter((state) => state.there && !state.entry.path.includes("<") && !state.entry.path.endsWith("/")).map(({ entry }) => entry)) await this.#checkSize(path);
     const total = await this.#countClaims(there);
+    const pace = new SetPace(total);
     let done = 0;
     for await (const looked of mapInOrder(this.#claims(this.#copy, there), LOOKED_AT, (named) => this.#look(named))) {
       this.signal.throwIfAborted();
       done += 1;
       this.#take(looked);
-      this.#tell(done, total);
+      this.hearer.onProgress(pace.reached(done));
     }
     for (const finding of this.#points.findings()) this.#report(finding);
     const { counts, findings } = tally(this.#copy, definition);
@@ -126,7 +119,7 @@ class SetVerification {
   /** How many files there are to look at: the annotations are read once for that. */
   async #countClaims(there: ReadonlySet<string>): Promise<number> {
     let count = 0;
-    this.#tell(0, null);
+    this.hearer.onProgress(COUNTING);
     const silent = new SetCopy(this.request.root, { signal: this.signal, report: () => undefined });
     for await (const _ of this.#claims(silent, there)) count += 1;
     return count;
@@ -142,14 +135,12 @@ class SetVerification {
   }
 
   async #look({ claim, place }: { readonly claim: Claim; readonly place: string }): Promise<Looked> {
-    for (const path of alternatives(claim.path, claim.kind)) {
-      const status = await stat(this.#copy.path(path)).catch(() => null);
-      if (status === null) continue;
-      if (!status.isFile()) return { claim, place, path, size: 0, health: { problem: { reason: "NOT_A_FILE", message: "is a folder; a file is expected" } } };
-      const health = this.request.quick ? { problem: status.size === 0 ? { reason: "EMPTY", message: "is empty" } : null } : await checkFile(this.#copy.path(path), claim.kind);
-      return { claim, place, path, size: status.size, health };
-    }
-    return { claim, place, path: claim.path, size: null, health: null };
+    const present = await this.#presence.find(claim.path, claim.kind);
+    if (present === null) return { claim, place, path: claim.path, size: null, health: null };
+    const { path, status } = present;
+    if (!status.isFile()) return { claim, place, path, size: 0, health: { problem: { reason: "NOT_A_FILE", message: "is a folder; a file is expected" } } };
+    const health = this.request.quick ? { problem: status.size === 0 ? { reason: "EMPTY", message: "is empty" } : null } : await checkFile(this.#copy.path(path), claim.kind);
+    return { claim, place, path, size: status.size, health };
   }
 
   #take({ claim, place, path, size, health }: Looked): void {
@@ -180,17 +171,4 @@ class SetVerification {
     this.#findings[finding.severity] += 1;
     this.hearer.onFinding(finding);
   }
-
-  #tell(done: number, total: number | null): void {
-    this.#pace.reached(done);
-    const { perSecond } = this.#pace;
-    this.hearer.onProgress({ done, total, perSecond, secondsLeft: total === null || perSecond === null || perSecond === 0 ? null : (total - done) / perSecond });
-  }
-}
-
-/** The names that a claimed file may have. */
-export function alternatives(path: string, kind: FileKind): readonly string[] {
-  if (!path.endsWith(".*")) return [path];
-  const stem = path.slice(0, -2);
-  return endingsOf(kind === "cloud" ? "pointcloud" : kind).map((ending) => stem + ending);
 }

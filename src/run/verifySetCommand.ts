@@ -2,7 +2,8 @@ import type { Finding } from "../data/sets/findings.js";
 import { dataError } from "../errors.js";
 import { rootArgument, setArgument } from "./setArguments.js";
 import { SetReport } from "./setReport.js";
-import { type SetProgress, type Verification, verifySet } from "./verifySet.js";
+import type { SetProgress } from "./setPace.js";
+import { type Verification, verifySet } from "./verifySet.js";
 
 /** The arguments of `cmcr data verify`, as typed. */
 export interface VerifyArguments {
@@ -38,6 +39,7 @@ export async function verifySetCommand(typed: VerifyArguments, { onFinding, onPr
   onResult(result);
   if (result.whole) return;
   const { fault } = result.findings;
+  const absent = result.folders.some(({ named, there }) => there < named) && !typed.subset ? " Where files are missing on purpose, give --subset." : "";
   const all = report === null ? " All of them: --report FILE." : ` All of them: ${report.path}`;
-  throw dataError(`${root} is not a whole copy of ${definition.name}: ${fault} thing${fault === 1 ? " is" : "s are"} wrong.${all}`, { reason: "SET_NOT_WHOLE", path: root });
+  throw dataError(`${root} is not a whole copy of ${definition.name}: ${fault} thing${fault === 1 ? " is" : "s are"} wrong.${absent}${all}`, { reason: "SET_NOT_WHOLE", path: root });
 }

@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 
 import { command } from "./command.js";
-import { listDataSets, verifyDataSet } from "./dataSets.js";
+import { listDataSets, prepareDataSet, verifyDataSet } from "./dataSets.js";
 
 const inspect = command({
   command: "inspect <source>",
@@ -47,7 +47,7 @@ const exportEmbeddings = command({
 });
 
 /** What can be done with data; a new action is a line here. */
-const ACTIONS = [inspect, exportEmbeddings, listDataSets, verifyDataSet] as unknown as readonly CommandModule[];
+const ACTIONS = [inspect, exportEmbeddings, listDataSets, prepareDataSet, verifyDataSet] as unknown as readonly CommandModule[];
 
 export const data: CommandModule = {
   command: "data",

@@ -28,6 +28,31 @@ export const listDataSets = command({
   },
 });
 
+export const prepareDataSet = command({
+  command: "prepare <name>",
+  describe: "Make a data set's folder: says what to load and where to put it, and makes the rest from what is there; again, it goes on",
+  builder: (yargs) =>
+    yargs
+      .positional("name", NAME)
+      .option("root", ROOT)
+      .option("frame", { type: "string", requiresArg: true, describe: "Which frame of a video is its image: middle, first, or a moment in seconds (middle, and 5 for VGG-SS, unless given)" })
+      .option("seconds", { type: "string", requiresArg: true, describe: "Which part of a video is its sound: all, a length such as 10, or START-END (all unless given)" })
+      .option("processes", { type: "string", requiresArg: true, describe: "How many ffmpegs run together; as many as there are cores unless given" })
+      .option("from", { type: "string", requiresArg: true, describe: "Of ModelNet40: the file with all clouds that becomes clouds/, where there are two" })
+      .option("json", { type: "boolean", default: false, describe: "What is there, to be loaded and made as JSON lines on standard output" }),
+  handler: async (argv) => {
+    const { interruptible } = await import("../interrupt.js");
+    const { SetPreparation } = await import("../reporters/setPreparation.js");
+    const { prepareSet } = await import("../../run/prepare/prepareSet.js");
+    const shown = new SetPreparation(argv.json);
+    try {
+      await interruptible((signal) => prepareSet(argv, shown, signal));
+    } finally {
+      shown.close();
+    }
+  },
+});
+
 export const verifyDataSet = command({
   command: "verify <name>",
   describe: "Look whether a copy is whole: every file, every line of its annotations, its counts; exit 3 where something is wrong",

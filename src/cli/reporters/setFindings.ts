@@ -1,6 +1,7 @@
 import type { Finding } from "../../data/sets/findings.js";
 import { renderFinding, renderVerification } from "../../report/setsVerification.js";
-import type { SetProgress, Verification } from "../../run/verifySet.js";
+import type { SetProgress } from "../../run/setPace.js";
+import type { Verification } from "../../run/verifySet.js";
 import { SetProgressLine } from "./setProgress.js";
 
 /** Findings that a terminal shows; more are in --report and --json. */

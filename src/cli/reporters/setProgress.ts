@@ -1,4 +1,4 @@
-import type { SetProgress } from "../../run/verifySet.js";
+import type { SetProgress } from "../../run/setPace.js";
 import { duration, rate } from "./format.js";
 
 /** Shortest time between two lines about the same work, where there is no terminal. */

@@ -22,6 +22,16 @@ export function lacking(states: readonly EntryState[]): readonly LayoutEntry[] {
   return states.filter(({ entry: { need }, there }) => !there && (need === "needed" || (typeof need === "object" && !chosen.has(need.choice)))).map(({ entry }) => entry);
 }
 
+/** What a copy needs and lacks, in words: a choice is one thing, `a or b`. */
+export function missingParts(entries: readonly LayoutEntry[]): readonly { readonly path: string; readonly get: string }[] {
+  const parts = new Map<string, LayoutEntry[]>();
+  for (const entry of entries) {
+    const key = typeof entry.need === "object" ? `one of ${entry.need.choice}` : entry.path;
+    parts.set(key, [...(parts.get(key) ?? []), entry]);
+  }
+  return [...parts.values()].map((group) => ({ path: group.map(({ path }) => path).join(" or "), get: group.map(({ get }) => get).join("; or: ") }));
+}
+
 async function isThere(copy: SetCopy, { path }: LayoutEntry): Promise<boolean> {
   if (path === "<class>/") {
     const names = new Set<string>();

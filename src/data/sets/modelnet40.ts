@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 
 import { systemCode } from "../../errors.js";
+import { className } from "../sources/className.js";
 import { CLOUD_CLASSES, cloudFile } from "../sources/modelNet40Files.js";
 import { filesBelow } from "../sources/walk.js";
 import type { SetCopy } from "./copy.js";
@@ -32,8 +33,8 @@ export const modelnet40: SetDefinition = {
     { path: "modelnet40_train.txt", what: "the ids of the training's clouds", need: "optional", by: "download", get: "modelnet40_train.txt of modelnet40_normal_resampled" },
     { path: "labels.json", what: "the labels as prompts have them, under modelnet40", need: "needed", by: "download", get: "data/labels.json of ULIP's repository" },
     { path: "templates.json", what: "64 templates of prompts, under modelnet40_64", need: "needed", by: "download", get: "data/templates.json of ULIP's repository" },
-    { path: "<class>/", what: "a cloud a file: x,y,z and a normal in each line", files: "<id>.txt", need: { choice: "clouds" }, by: "download", get: "The folders of modelnet40_normal_resampled, those of the test's clouds at least" },
-    { path: "clouds/", what: `a cloud a file in the order of its list, and ${CLOUD_CLASSES} with their classes`, files: "000000.npy", need: { choice: "clouds" }, by: "prepare", get: "Unpacked by cmcr data prepare from one of the two below" },
+    { path: "<class>/", what: "a cloud a file: x,y,z and a normal in each line", files: "<id>.txt", need: { choice: "forms of the clouds" }, by: "download", get: "The folders of modelnet40_normal_resampled, those of the test's clouds at least" },
+    { path: "clouds/", what: `a cloud a file in the order of its list, and ${CLOUD_CLASSES} with their classes`, files: "000000.npy", need: { choice: "forms of the clouds" }, by: "prepare", get: "Unpacked by cmcr data prepare from one of the two below" },
     { path: "modelnet40_test_<points>pts_fps.dat", what: "all clouds of the test in one file, as ULIP's loader keeps them", need: "optional", by: "download", get: "modelnet40_test_8192pts_fps.dat of modelnet40_normal_resampled" },
     { path: "modelnet40_colored_10k_pc.npy", what: "the test's clouds with colours, which ULIP-2 takes", need: "optional", by: "download", get: `modelnet40_colored_10k_pc.npy with ${COLOURED}, both as ULIP-2's authors hand them on` },
     { path: COLOURED, what: "the classes of the coloured clouds", need: "optional", by: "download", get: `${COLOURED}, beside modelnet40_colored_10k_pc.npy` },
@@ -88,9 +89,9 @@ async function* readModelNet(copy: SetCopy): AsyncGenerator<SetItem> {
 /** Holds labels against the classes, and templates against having a place for one. */
 async function checkPrompts(copy: SetCopy, names: ReadonlySet<string>): Promise<void> {
   const labels = await listOf(copy, "labels.json", "modelnet40");
-  const known = new Set([...names].map((name) => name.replaceAll("_", " ")));
+  const known = new Set([...names].map(className));
   for (const [index, label] of (labels ?? []).entries()) {
-    if (known.size > 0 && !known.has(label.replaceAll("_", " "))) copy.fault("UNKNOWN_CLASS", { file: "labels.json", at: `modelnet40 ${index}` }, `"${label}" is none of ${NAMES}`, FIX);
+    if (known.size > 0 && !known.has(className(label))) copy.fault("UNKNOWN_CLASS", { file: "labels.json", at: `modelnet40 ${index}` }, `"${label}" is none of ${NAMES}`, FIX);
   }
   if (labels !== null) copy.count("labels", labels.length);
   const templates = await listOf(copy, "templates.json", "modelnet40_64");
@@ -132,9 +133,10 @@ async function* unpacked(copy: SetCopy, names: ReadonlySet<string>, listed: numb
   const classes = `clouds/${CLOUD_CLASSES}`;
   const own = await copy.has(classes);
   const list = own ? classes : TEST;
+  const known = new Set([...names].map(className));
   let count = 0;
   for await (const { text, at } of copy.lines(list)) {
-    if (own && names.size > 0 && !names.has(text.trim())) copy.fault("UNKNOWN_CLASS", at, `"${text.trim()}" is none of ${NAMES}`, AGAIN);
+    if (own && known.size > 0 && !known.has(className(text.trim()))) copy.fault("UNKNOWN_CLASS", at, `"${text.trim()}" is none of ${NAMES}`, AGAIN);
     const path = `clouds/${cloudFile(count)}`;
     count += 1;
     yield { id: path, place: `${list}:${at.at}`, claims: [{ path, kind: "cloud", folder: "clouds/" }] };

@@ -19,6 +19,11 @@ export class SeenTexts {
     return false;
   }
 
+  /** Whether the text was given before; it is not remembered. */
+  has(text: string): boolean {
+    return this.#holds(...hash(text));
+  }
+
   #holds(high: number, low: number): boolean {
     const size = this.#slots.length / 2;
     for (let slot = low % size; ; slot = (slot + 1) % size) {

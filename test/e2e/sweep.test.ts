@@ -8,7 +8,7 @@ import type { RunManifest } from "../../src/run/manifest.js";
 import type { SweepTable } from "../../src/run/sweep/table.js";
 import { cmcr, expectRefusal, jsonLines, run, start, succeed, Workplace } from "./support/cli.js";
 import { isRunning, within } from "./support/processes.js";
-import { change, EXPERIMENT, writeExperiment, writeWorld } from "./support/world.js";
+import { change, writeExperiment, writeWorld } from "./support/world.js";
 
 const LIMIT_MS = 240_000;
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from torch import nn
 
 from cmcr_worker.encoders.builtin.audio_tower import PatchAudio
+from cmcr_worker.encoders.builtin.cloud_tower import PointNet
 from cmcr_worker.encoders.builtin.image_tower import ConvolutionalImage
 from cmcr_worker.encoders.builtin.text_towers import BagOfWords, ConvolutionalText
 from cmcr_worker.encoders.builtin.tower import Tower
@@ -42,6 +43,22 @@ MODELS: Mapping[str, ModelDefinition] = MappingProxyType(
                 "text": lambda vocabulary: ConvolutionalText(
                     vocabulary, width=48, channels=160, dimension=48
                 ),
+            },
+        ),
+        "things-image-text": ModelDefinition(
+            dimension=64,
+            revision="1",
+            towers={
+                "image": lambda vocabulary: ConvolutionalImage(channels=(32, 64, 128), dimension=64),
+                "text": lambda vocabulary: BagOfWords(vocabulary, width=96, hidden=192, dimension=64),
+            },
+        ),
+        "things-cloud-image": ModelDefinition(
+            dimension=48,
+            revision="1",
+            towers={
+                "pointcloud": lambda vocabulary: PointNet(widths=(64, 96, 192), hidden=128, dimension=48),
+                "image": lambda vocabulary: ConvolutionalImage(channels=(24, 64, 96), dimension=48),
             },
         ),
     }

@@ -11,72 +11,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from torch import nn
 
-from cmcr_worker.decoding.media import Media
 from cmcr_worker.encoders.builtin.models import MODELS, build_towers
+from cmcr_worker.encoders.builtin.recipes import WORLDS, PairSource, TrainingSettings, recipe_note
 from cmcr_worker.encoders.builtin.tower import Tower
 from cmcr_worker.encoders.builtin.vocabulary import PADDING, UNKNOWN, Vocabulary
 from cmcr_worker.encoders.builtin.weights import file_name, write_weights
-from cmcr_worker.generators.scenes.images import render_images
-from cmcr_worker.generators.scenes.sounds import render_sounds
-from cmcr_worker.generators.scenes.wording import render_captions
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How an encoder is trained; the defaults made the weights that come with the package.
-
-    Each pair keeps one caption through all epochs, as in collections of real
-    pairs. With fresh wording in every epoch the encoders become so good on this
-    small world that every way of joining them comes to the same.
-    """
-
-    pairs: int = 8000
-    epochs: int = 30
-    batch_size: int = 256
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    temperature: float = 0.07
-    # Share of words that training replaces by the unknown word, so that it gets a meaning.
-    unknown_words: float = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class PairSource:
-    """The pairs that a model is trained on."""
-
-    modality: str
-    render: Callable[[str, int, Sequence[int]], Sequence[Media]]
-    caption: Callable[[str, int, Sequence[int]], list[str]]
-    # Captions of even index are as seen, those of odd index as heard; so no two models share an item.
-    first_index: int
-    index_step: int
-
-    def indices(self, pairs: int) -> list[int]:
-        """The items of the split `train` that this model is trained on."""
-        return list(range(self.first_index, self.first_index + pairs * self.index_step, self.index_step))
-
-
-WORLDS: Mapping[str, Mapping[str, PairSource]] = MappingProxyType(
-    {
-        "scenes": {
-            "scenes-image-text": PairSource(
-                "image", render_images, render_captions, first_index=0, index_step=2
-            ),
-            "scenes-audio-text": PairSource(
-                "audio", render_sounds, render_captions, first_index=1, index_step=2
-            ),
-        }
-    }
-)
-"""The models of each world and the pairs they are trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +53,60 @@ def train_model(
     `losses` of the result has the mean loss of each epoch, in nats.
     """
     indices = source.indices(settings.pairs)
-    captions = source.caption("train", seed, indices)
-    vocabulary = Vocabulary.of_texts(captions)
+    counterparts = source.counterpart("train", seed, indices)
+    vocabulary = Vocabulary.of_texts([each for each in counterparts if isinstance(each, str)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         towers = build_towers(MODELS[model], vocabulary)
-        media, text = towers[source.modality], towers["text"]
-        assert isinstance(media, Tower)
-        assert isinstance(text, Tower)
-        prepared = media.prepare(source.render("train", seed, indices))
-        words = text.prepare(captions)
-        losses = tuple(_epochs(towers, media, text, prepared, words, settings, report))
+        one, other = towers[source.modality], towers[source.other]
+        assert isinstance(one, Tower)
+        assert isinstance(other, Tower)
+        prepared = one.prepare(source.render("train", seed, indices))
+        first = other.prepare(counterparts)
+
+        def counterparts_of(epoch: int) -> torch.Tensor:
+            if source.reworded is None or epoch == 0:
+                return first
+            return other.prepare(source.reworded(seed, indices, epoch))
+
+        pairs = _Pairs(source, one, other, prepared, counterparts_of)
+        losses = tuple(_epochs(towers, pairs, settings, report))
     return Trained(
         {name: tensor.detach() for name, tensor in towers.state_dict().items()}, vocabulary, losses
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Both towers and what they are given; the counterparts may differ from epoch to epoch."""
+
+    source: PairSource
+    one: Tower
+    other: Tower
+    prepared: torch.Tensor
+    counterparts_of: Callable[[int], torch.Tensor]
+
+    def loss(
+        self, rows: torch.Tensor, counterparts: torch.Tensor, settings: TrainingSettings
+    ) -> torch.Tensor:
+        """The loss of one batch, of these rows of both."""
+        given = {self.source.modality: self.prepared[rows], self.source.other: counterparts[rows]}
+        if "text" in given:
+            given["text"] = _with_unknown_words(given["text"], settings.unknown_words)
+        for modality, vary in self.source.varied.items():
+            given[modality] = vary(given[modality])
+        return contrastive_loss(
+            self.one(given[self.source.modality]), self.other(given[self.source.other]), settings.temperature
+        )
+
+
 def _epochs(
-    towers: nn.ModuleDict,
-    media: Tower,
-    text: Tower,
-    prepared: torch.Tensor,
-    words: torch.Tensor,
-    settings: TrainingSettings,
-    report: Callable[[Progress], None],
+    towers: nn.ModuleDict, pairs: _Pairs, settings: TrainingSettings, report: Callable[[Progress], None]
 ) -> Iterator[float]:
     optimizer = torch.optim.AdamW(
         towers.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    batches = len(prepared) // settings.batch_size
+    batches = len(pairs.prepared) // settings.batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.epochs * batches
     )
@@ -143,13 +114,10 @@ def _epochs(
     start = time.monotonic()
     for epoch in range(settings.epochs):
         total = 0.0
-        order = torch.randperm(len(prepared))[: batches * settings.batch_size]
+        counterparts = pairs.counterparts_of(epoch)
+        order = torch.randperm(len(pairs.prepared))[: batches * settings.batch_size]
         for rows in order.view(batches, settings.batch_size):
-            numbers = words[rows]
-            dropped = (torch.rand(numbers.shape) < settings.unknown_words) & (numbers != PADDING)
-            loss = contrastive_loss(
-                media(prepared[rows]), text(numbers.masked_fill(dropped, UNKNOWN)), settings.temperature
-            )
+            loss = pairs.loss(rows, counterparts, settings)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -169,6 +137,11 @@ def _epochs(
         yield total / batches
 
 
+def _with_unknown_words(numbers: torch.Tensor, share: float) -> torch.Tensor:
+    dropped = (torch.rand(numbers.shape) < share) & (numbers != PADDING)
+    return numbers.masked_fill(dropped, UNKNOWN)
+
+
 def contrastive_loss(left: torch.Tensor, right: torch.Tensor, temperature: float) -> torch.Tensor:
     """Symmetric InfoNCE of paired rows (n, d): the mean of both directions, in nats."""
     scores = nn.functional.normalize(left, dim=1) @ nn.functional.normalize(right, dim=1).T / temperature
@@ -185,12 +158,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the shipped weights have 0")
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights files")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--pairs", type=int, help="pairs to train on, for a trial; the recipe's unless given")
+    parser.add_argument("--epochs", type=int, help="passes over them, for a trial")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     # Before the work, so that a folder that cannot be made costs no time.
     options.out.mkdir(parents=True, exist_ok=True)
-    settings = TrainingSettings()
+    changes = {name: value for name in ("pairs", "epochs") if (value := getattr(options, name)) is not None}
     for model, source in WORLDS[options.world].items():
+        settings = replace(source.settings, **changes)
         print(
             f"{model}: {settings.pairs} pairs, {settings.epochs} epochs, {options.threads} threads",
             flush=True,
@@ -205,9 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         trained = train_model(model, source, options.seed, settings, report)
         path = options.out / file_name(model)
-        checksum = write_weights(
-            path, model, trained.tensors, trained.vocabulary, {"seed": str(options.seed)}
-        )
+        notes = {"seed": str(options.seed), "recipe": recipe_note(settings)}
+        checksum = write_weights(path, model, trained.tensors, trained.vocabulary, notes)
         print(f"{model}: {path} sha256 {checksum}", flush=True)
     print(f"Weights are in {options.out}")
     return 0

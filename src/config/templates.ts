@@ -8,6 +8,7 @@ const FILES = {
   precomputed: { file: "own-embeddings.yaml", start: "your own embeddings" },
   files: { file: "own-files.yaml", start: "your own files" },
   quickstart: { file: "quickstart.yaml", start: "the built-in world" },
+  "quickstart-3d": { file: "quickstart-3d.yaml", start: "the built-in world of 3D things" },
 } as const;
 
 /** What `cmcr init --template` takes; the first is the default. */

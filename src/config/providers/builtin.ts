@@ -9,6 +9,8 @@ import { batchSizeField } from "./encoderFields.js";
 export const BUILTIN_MODELS = {
   "scenes-image-text": ["image", "text"],
   "scenes-audio-text": ["audio", "text"],
+  "things-image-text": ["image", "text"],
+  "things-cloud-image": ["pointcloud", "image"],
 } as const satisfies Readonly<Record<string, readonly Modality[]>>;
 
 const MODEL_NAMES = Object.keys(BUILTIN_MODELS) as (keyof typeof BUILTIN_MODELS)[];

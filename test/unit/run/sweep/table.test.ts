@@ -84,6 +84,11 @@ describe("a sweep's table", () => {
     expect(table.baselines.map(({ name }) => name)).toEqual(["ridge"]);
     expect(table.baselines[0]?.results[0]?.difference?.value).toBeLessThan(0);
     expect(table.baselines[0]?.results[0]).toMatchObject({ verdict: "worse" });
+    const { value, ci95: [low, high] } = table.baselines[0]?.results[0]?.difference ?? { value: NaN, ci95: [NaN, NaN] };
+    expect(low).toBeLessThan(value);
+    expect(high).toBeGreaterThan(value);
+    const lucky = result({ own: FULL, baselines: { ...BASELINES, chance: values(0.55, 200, 3) } });
+    expect(tableOf({ ...all(), full: lucky }).baselines.map(({ name }) => name)).toEqual(["ridge"]);
   });
 
   it("of an unfinished sweep has what there is, and says what is missing", () => {

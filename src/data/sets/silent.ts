@@ -40,7 +40,11 @@ export async function* readSilent(copy: SetCopy, { file, ids, ownAllowed, id }: 
       if (ids.has(video) || !ownAllowed) copy.fault("SOUNDS", at, `${video} stands there with its own sound${ids.has(video) ? ", and is in the test as one that sounds" : ""}`, FIX);
     } else {
       copy.count("mismatched");
-      for (const name of [video, audio]) if (ids.size > 0 && !ids.has(name)) copy.fault("UNKNOWN_ID", at, `${name} is none of the test's clips`, "Load the lists again; they don't belong together");
+      const unknown = [video, audio].find((name) => ids.size > 0 && !ids.has(name));
+      if (unknown !== undefined) {
+        copy.fault("UNKNOWN_ID", at, `${unknown} is none of the test's clips`, "Load the lists again; they don't belong together");
+        continue;
+      }
     }
     yield { id: `${video}+${audio}`, place: `${at.file}:${at.at}`, claims: pairClaims(video, audio), attributes: { class: "", sounding: "no" } };
   }

@@ -1,8 +1,13 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 
 import { changedText } from "../../../src/config/changedText.js";
 import { parseExperiment } from "../../../src/config/load.js";
+import { fieldTable } from "../../../src/config/reference.js";
+import { sweepJsonSchema } from "../../../src/config/sweep.js";
 import { compileSweep, type ParsedSweep } from "../../../src/config/sweepCompile.js";
 import { readSweepFile } from "../../../src/config/sweepLoad.js";
 import { changesOf, changeText, folderNames } from "../../../src/config/sweepVariants.js";
@@ -221,5 +226,47 @@ describe("a changed text", () => {
     const text = "a: &x { b: 1 }\nc: *x\n";
     const value = { a: { b: 1 }, c: { b: 2 } };
     expect(parse(changedText(text, [{ path: ["c", "b"], value: 2 }], value))).toEqual(value);
+  });
+});
+
+describe("the page on sweeps", () => {
+  const page = readFileSync(new URL("../../../docs/sweeps.md", import.meta.url), "utf8");
+
+  it("has every field: renew its table with `cmcr schema --sweep --markdown`", () => {
+    expect(page).toContain(`\n${fieldTable(sweepJsonSchema())}\n`);
+  });
+
+  it("has an example that is right", () => {
+    const [, example = ""] = /```yaml\n([^]*?)```/.exec(page) ?? [];
+    const tasks = DIGITS.replace("name: sound-image", "name: sound-to-image");
+    const { sweep } = compileSweep(readSweepFile(example, "sweep.yaml"), { text: tasks, path: "/place/audio-visual.yaml" }, []);
+    expect(sweep.variants).toHaveLength(9);
+  });
+
+  it("describes each field of the schema that editors use", () => {
+    const described = (node: unknown): boolean => {
+      const { properties = {}, items, additionalProperties } = node as { properties?: Record<string, { description?: string }>; items?: unknown; additionalProperties?: unknown };
+      return (
+        Object.values(properties).every((field) => (field.description ?? "") !== "" && described(field)) &&
+        [items, additionalProperties].every((inner) => typeof inner !== "object" || inner === null || described(inner))
+      );
+    };
+    expect(sweepJsonSchema()).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema", title: "cmcr sweep", additionalProperties: false, required: ["version", "name", "experiment"] });
+    expect(described(sweepJsonSchema())).toBe(true);
+  });
+});
+
+describe("the sweeps that come with cmcr", () => {
+  it("vary the quickstart in every part of the method", () => {
+    const folder = new URL("../../../experiments/", import.meta.url);
+    const text = readFileSync(new URL("builtin/ablations.yaml", folder), "utf8");
+    const path = fileURLToPath(new URL("quickstart.yaml", folder));
+    const { sweep } = compileSweep(readSweepFile(text, "ablations.yaml"), { text: readFileSync(path, "utf8"), path }, []);
+    const changed = new Set(sweep.variants.flatMap(({ changes }) => changes.map((change) => change.path)));
+    for (const field of ["consistency", "completion", "completion.variance", "loss.overlap", "loss.pseudo", "loss.intra", "loss.intra.weight", "consistency.temperature", "loss.overlap.temperature", "projector"]) {
+      expect(changed).toContain(`connect.${field}`);
+    }
+    for (const data of ["images", "sounds", "captions"]) expect(changed).toContain(`data.${data}.sample.count`);
+    expect(sweep.variants.every(({ experiment }) => experiment.seeds.length === 3)).toBe(true);
   });
 });

@@ -19,8 +19,12 @@ export interface ViewedMatrix {
  * The same collection in several spaces with the same items in each: those that every
  * one of them has. A matrix that lacks no row of these stays as it is. Exit 3 when the
  * spaces do not have the same number of items to begin with.
+ *
+ * Those of regions are left alone: whoever looks at them finds their items by number, and
+ * what another space cannot read is nothing to them, nor what they cannot read to others.
  */
-export async function alignViews(context: RunContext, views: readonly ViewedMatrix[]): Promise<readonly ViewedMatrix[]> {
+export async function alignViews(context: RunContext, all: readonly ViewedMatrix[]): Promise<readonly ViewedMatrix[]> {
+  const views = all.filter(({ matrix }) => matrix.regions === null);
   const [first] = views;
   if (first === undefined || views.every(({ matrix }) => matrix.kept.skipped.length === 0)) return views;
   for (const { view, matrix } of views) {

@@ -53,8 +53,7 @@ export async function encodeStage(context: RunContext): Promise<EmbeddingTable> 
     if (collection === undefined || space === undefined) throw new Error(`the experiment has no ${viewName(view)}`);
     const matrix = await sampleOf(context, collection, view, await embeddingsOf(context, collection, space, view));
     table.set(view, matrix);
-    // Who looks at regions finds its items by their numbers: which others have them is nothing to it.
-    if (view.regions === undefined) seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
+    seen.set(view.data, [...(seen.get(view.data) ?? []), { view, matrix }]);
   }
   for (const views of seen.values()) {
     for (const { view, matrix } of await alignViews(context, views)) table.set(view, matrix);

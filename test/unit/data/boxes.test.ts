@@ -93,6 +93,7 @@ describe("boxes of a collection", () => {
     ["fewer lists than items", () => file("[[]]"), [], null, 3, "SHAPE_MISMATCH", "boxes for 1 items of 2"],
     ["a file that is no JSON", () => file("[[0, 0, 1, 1"), [], null, 3, "CORRUPT", "is not JSON"],
     ["a file that is not there", { ...COLLECTION, boxes: { kind: "file", path: "/none/boxes.json" } }, [], null, 3, "DATA_MISSING", "/none/boxes.json cannot be read"],
+    ["a number without end", () => file("[[], [[0, 0, 1e999, 1]]]"), [], null, 3, "LOCALIZATION_INVALID", "row 1, box 0 is [0,0,null,1]"],
     ["three numbers", () => file("[[], [[0, 0, 1]]]"), [], null, 3, "LOCALIZATION_INVALID", "row 1, box 0 is [0,0,1]"],
     ["an attribute that the items lack", { ...COLLECTION, boxes: { kind: "attribute", attribute: "box" } }, ["[]", "[]"], null, 2, "UNKNOWN_NAME", "expected one of bbox, class"],
     ["an item without it", COLLECTION, ["[]", undefined], null, 3, "MISSING_ATTRIBUTE", "the item 1.png has no bbox. Write [] where nothing sounds"],

@@ -65,6 +65,12 @@ describe("localization side by side", () => {
     expect(replicates.results["cIoU@0.5"]?.replicates).toHaveLength(200);
   });
 
+  it("draws chance with the bootstrap's seed", () => {
+    const values = [0, 1, 1].map((seed) => compareLocalization(comparison(sounding, [chance], { bootstrap: { resamples: 10, seed } })).metrics.results.chance?.meanCIoU?.value);
+    expect(values[1]).toBe(values[2]);
+    expect(values[0]).not.toBe(values[1]);
+  });
+
   it("counts the centre as a rival: a method that is not above it has shown nothing", () => {
     // Half a frame above: the centre's disc has half of it, and cIoU 1/3.
     const middle = itemsOf(Array.from({ length: COUNT }, (): Box[] => [[0.1, 0.1, 0.9, 0.9]]));

@@ -99,6 +99,13 @@ describe("pairs of sounds and images", () => {
     expect((await localizationKind.truth(context, TASK)).items.boxes).toEqual([[HALF]]);
   });
 
+  it("have the boxes of the images' collection where both have some", async () => {
+    const { context } = contextOf({ sounds: all(1), images: all(1), boxes: [[HALF]] });
+    const { data } = context.run.experiment as unknown as { data: Record<string, CompiledCollection> };
+    data.sounds = collection("sounds", [[[0, 0, 1, 1]]]);
+    expect((await localizationKind.truth(context, TASK)).items.boxes).toEqual([[HALF]]);
+  });
+
   it.each([
     ["another number of sounds", { sounds: all(3), images: all(2), boxes: [[HALF], []] }, TASK, "SHAPE_MISMATCH", "evaluate.where.image: sound i belongs to image i, so there must be as many; found 3 items in sounds and 2 in frames"],
     ["another number of boxes", { sounds: all(2), images: all(2), boxes: [[HALF]] }, TASK, "SHAPE_MISMATCH", "has boxes for 1 items of 2"],

@@ -6,6 +6,7 @@ import { overallText, printSweep, runningText } from "./sweepFormat.js";
 import type { SweepEventReporter } from "./sweepReporter.js";
 
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 /** Shortest time between two paintings. */
 const INTERVAL_MS = 100;
 const NARROWEST_BAR = 6;
@@ -32,9 +33,13 @@ export function sweepTerminalReporter(): SweepEventReporter {
     const said = overallText(overall);
     const width = Math.max(NARROWEST_BAR, Math.min(WIDEST_BAR, columns() - said.length - 2));
     const filled = Math.round((width * overall.done) / overall.total);
+    // What has left the screen cannot be painted again.
+    const room = Math.max(1, (process.stderr.rows || DEFAULT_ROWS) - 4);
+    const hidden = overall.running.length - room;
     const lines = [
       `${colors.cyan("█".repeat(filled))}${colors.dim("░".repeat(width - filled))}  ${said.slice(0, Math.max(0, columns() - width - 2))}`,
-      ...overall.running.map((running) => colors.dim(clip(`  ${runningText(running)}`))),
+      ...overall.running.slice(0, room).map((running) => colors.dim(clip(`  ${runningText(running)}`))),
+      ...(hidden > 0 ? [colors.dim(`  and ${hidden} more`)] : []),
     ];
     process.stderr.write(lines.map((line) => `${line}\n`).join(""));
     painted = lines.length;

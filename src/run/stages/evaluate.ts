@@ -9,15 +9,16 @@ import { type Compared, type MetricsFile, metricsFile } from "../../evaluate/met
 import { fileSha256 } from "../../store/checksums.js";
 import type { RunContext } from "../context.js";
 import type { OpenTensors } from "../tensors.js";
+import { inOrder } from "../turns.js";
 import { classificationKind } from "./classification.js";
 import { counterfactualKind } from "./counterfactual.js";
 import type { EmbeddingTable } from "./encode.js";
 import type { PseudoPairs } from "./enhance.js";
 import { localizationKind } from "./localization.js";
 import { type MethodContext, projectorMethod } from "./methods.js";
-import { baselineToMeasure, isPrior, outcomesOf, takeInHand, type TaskInHand } from "./outcomes.js";
+import { baselineToMeasure, isPrior, type MethodToMeasure, outcomesOf, takeInHand, type TaskInHand } from "./outcomes.js";
 import { retrievalKind } from "./retrieval.js";
-import type { MeasuredMethod, Outcomes, TaskKind, TruthContext } from "./taskKind.js";
+import type { MeasuredMethod, TaskKind, TruthContext } from "./taskKind.js";
 
 /** What evaluates each kind of task; a kind without a line here does not compile. */
 const TASK_KINDS: Readonly<Record<CompiledTask["task"], TaskKind>> = {
@@ -31,6 +32,9 @@ const TASK_KINDS: Readonly<Record<CompiledTask["task"], TaskKind>> = {
 function kindOfTask<Name extends CompiledTask["task"], Truth>(_name: Name, kind: TaskKind<Extract<CompiledTask, { readonly task: Name }>, Truth>): TaskKind {
   return kind as unknown as TaskKind;
 }
+
+/** Methods in hand at a time: one is with the worker while another is looked for or written down. */
+const AT_ONCE = 2;
 
 /** What the projectors are called among the methods. */
 const OWN = "cmcr";
@@ -91,12 +95,15 @@ export async function evaluateStage(run: RunContext, inputs: EvaluationInputs): 
   for (const task of experiment.evaluate) {
     const kind = TASK_KINDS[task.task];
     const inHand = await takeInHand(run, context, kind, task, inputs.truths.get(task.name));
-    const own = await projectorOutcomes(inHand, inputs.projectors, open);
+    const toMeasure = task.baselines.filter((baseline) => !isPrior(baseline)).map((baseline) => baselineToMeasure(context, kind, task, baseline));
+    const all = [...inputs.projectors.map((seeded) => projectorsToMeasure(inHand, seeded, inputs.projectors.length, open)), ...toMeasure];
+    const outcomes = await inOrder(all.map((method) => () => outcomesOf(inHand, method)), AT_ONCE);
+    const own = outcomes.slice(0, inputs.projectors.length);
+    const ofBaselines = new Map(toMeasure.map(({ name }, index) => [name, outcomes.slice(own.length + index, own.length + index + 1)]));
     const methods: MeasuredMethod[] = [{ kind: "measured", name: OWN, seeds: own }];
     for (const baseline of task.baselines) {
       const { name } = baseline;
-      if (isPrior(baseline)) methods.push({ kind: "prior", name, baseline });
-      else methods.push({ kind: "measured", name, seeds: [await outcomesOf(inHand, baselineToMeasure(context, kind, task, baseline))] });
+      methods.push(isPrior(baseline) ? { kind: "prior", name, baseline } : { kind: "measured", name, seeds: ofBaselines.get(name) ?? [] });
     }
     const compared = kind.compare(task, inHand.truth, methods);
     const [first] = own;
@@ -127,22 +134,13 @@ function evaluation(run: string, seeds: readonly number[], results: readonly Tas
   };
 }
 
-async function projectorOutcomes(
-  inHand: TaskInHand,
-  projectors: readonly SeededProjectors[],
-  open: (projectors: SeededProjectors) => Promise<RemoteConnector>,
-): Promise<readonly Outcomes[]> {
-  const outcomes: Outcomes[] = [];
-  for (const seeded of projectors) {
-    outcomes.push(
-      await outcomesOf(inHand, {
-        name: projectors.length === 1 ? OWN : `${OWN}, seed ${seeded.seed}`,
-        identity: { projectors: seeded.sha256 },
-        open: async () => ({ there: projectorMethod(inHand.context, await open(seeded)), back: null }),
-      }),
-    );
-  }
-  return outcomes;
+/** The projectors of one of so many seeds. */
+function projectorsToMeasure({ context }: TaskInHand, seeded: SeededProjectors, seeds: number, open: (projectors: SeededProjectors) => Promise<RemoteConnector>): MethodToMeasure {
+  return {
+    name: seeds === 1 ? OWN : `${OWN}, seed ${seeded.seed}`,
+    identity: { projectors: seeded.sha256 },
+    open: async () => ({ there: projectorMethod(context, await open(seeded)), back: null }),
+  };
 }
 
 async function load({ worker }: RunContext, { path, sha256 }: SeededProjectors): Promise<RemoteConnector> {

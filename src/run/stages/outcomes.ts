@@ -2,12 +2,14 @@ import { baselines } from "../../config/baselines.js";
 import type { CompiledBaseline, CompiledTask, CompiledView } from "../../config/compiled.js";
 import { pathText } from "../../config/mistake.js";
 import { namedFiles } from "../../config/namedFiles.js";
-import { readNpy, writeNpy } from "../../data/npy.js";
+import { readNpy } from "../../data/npy.js";
+import { NpyFile } from "../../data/npyFile.js";
 import type { RegionLayout } from "../../data/regions.js";
 import { dataError } from "../../errors.js";
 import { arraysSha256, canonicalJson, fileSha256, type Json, textSha256 } from "../../store/checksums.js";
 import type { StoreEntry } from "../../store/store.js";
 import { produce, type RunContext } from "../context.js";
+import { Turns } from "../turns.js";
 import { baselineIdentity, baselineMethod, type MethodContext } from "./methods.js";
 import type { MethodPair, Outcomes, TaskKind } from "./taskKind.js";
 
@@ -26,6 +28,8 @@ export interface TaskInHand {
   readonly subject: Readonly<Record<string, Json>>;
   /** SHA-256 of what the items are held against, whatever embeds them. */
   readonly truthSha256: string;
+  /** Methods go through the worker one after the other: each may need as much memory as there is. */
+  readonly turns: Turns;
 }
 
 /** Gathers what the outcomes of every method on a task depend on. */
@@ -45,7 +49,7 @@ export async function takeInHand(run: RunContext, context: MethodContext, kind: 
     torch: run.worker.info.torchVersion,
     device: run.worker.info.device.replace(/:\d+$/, ""),
   };
-  return { run, context, kind, task, truth, subject, truthSha256: textSha256(canonicalJson({ task: task.task, items, identity })) };
+  return { run, context, kind, task, truth, subject, truthSha256: textSha256(canonicalJson({ task: task.task, items, identity })), turns: new Turns() };
 }
 
 /** A method that is measured with the worker's help. */
@@ -59,21 +63,23 @@ export interface MethodToMeasure {
 }
 
 /** The outcomes of one method on a task, from the store or measured now. */
-export async function outcomesOf({ run, context, kind, task, truth, subject }: TaskInHand, method: MethodToMeasure): Promise<Outcomes> {
+export async function outcomesOf({ run, context, kind, task, truth, subject, turns }: TaskInHand, method: MethodToMeasure): Promise<Outcomes> {
   const entry = await produce(run, {
     stage: "evaluate",
     output: `${task.name} by ${method.name}`,
     unit: "methods",
     inputs: { ...subject, method: method.identity },
     async make(pending) {
-      const opened = await method.open();
-      try {
-        const outcomes = await kind.measure(context, task, truth, opened);
-        for (const [name, array] of Object.entries(outcomes)) await writeNpy(pending.file(`${name}${ARRAY_FILE}`), array, [array.length]);
-        return { files: Object.keys(outcomes).map((name) => `${name}${ARRAY_FILE}`), facts: {} };
-      } finally {
-        await opened.there.release();
-      }
+      const outcomes = await turns.take(async () => {
+        const opened = await method.open();
+        try {
+          return await kind.measure(context, task, truth, opened);
+        } finally {
+          await opened.there.release();
+        }
+      });
+      for (const [name, array] of Object.entries(outcomes)) await writeArray(pending.file(`${name}${ARRAY_FILE}`), array);
+      return { files: Object.keys(outcomes).map((name) => `${name}${ARRAY_FILE}`), facts: {} };
     },
   });
   return readOutcomes(entry);
@@ -117,6 +123,16 @@ async function truthFiles({ experiment, signal }: Pick<RunContext, "experiment" 
 function layoutSha256({ offsets, boxes, grid }: RegionLayout): string {
   const shape = Uint32Array.of(grid?.rows ?? 0, grid?.columns ?? 0);
   return arraysSha256(shape, offsets, Float64Array.from(boxes.flat()));
+}
+
+/** Writes an array into a folder that nobody sees yet, and whose files are synced once they are all there. */
+async function writeArray(path: string, array: Uint32Array | Float64Array): Promise<void> {
+  const file = await NpyFile.create(path, array instanceof Uint32Array ? "uint32" : "float64", [array.length]);
+  try {
+    await file.append(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  } finally {
+    await file.close();
+  }
 }
 
 async function readOutcomes(entry: StoreEntry): Promise<Outcomes> {

@@ -25,6 +25,7 @@ describe("the compiled experiment", () => {
       version: 1,
       name: "least",
       seed: 0,
+      seeds: [0],
       worker: { device: "auto", threads: 1, decoders: null, address: null },
       spaces: { a: { name: "a", provider: "precomputed" }, b: { name: "b", provider: "precomputed" } },
       data: {
@@ -88,7 +89,7 @@ describe("the compiled experiment", () => {
     expect(data["test_images"]?.labels).toEqual({ kind: "file", path: "/study/emb/clip_image_test_labels.npy" });
   });
 
-  it.each(["quickstart", "own-embeddings"])("can be made of the experiment %s that comes with cmcr, without a warning", (name) => {
+  it.each(["quickstart", "quickstart-3d", "own-embeddings"])("can be made of the experiment %s that comes with cmcr, without a warning", (name) => {
     const { warnings, experiment } = parseExperiment(shipped(name), `${name}.yaml`);
     expect(warnings).toEqual([]);
     expect(experiment.name).toBe(name);
@@ -107,6 +108,16 @@ describe("the compiled experiment", () => {
     });
     expect(experiment.evaluate[0]?.baselines.map(({ name }) => name)).toHaveLength(12);
     expect(Object.fromEntries(facts.rows)).toEqual({ captions: 4000, images: 4000, sounds: 4000, test_images: 1000, test_sounds: 1000 });
+  });
+
+  it("of the 3D quickstart overlaps in images, and names ten shapes by their attribute", async () => {
+    const { experiment, facts } = await loadExperiment("experiments/quickstart-3d.yaml");
+    expect(experiment.data[experiment.connect.overlap]?.modality).toBe("image");
+    expect(experiment.connect).toMatchObject({ projector: { dim: 64 }, batchSize: 512, epochs: 20 });
+    expect(experiment.data["prompts"]?.labels).toEqual({ kind: "attribute", attribute: "shape" });
+    const [retrieval, shape] = experiment.evaluate;
+    expect(shape?.baselines).toEqual(retrieval?.baselines);
+    expect(Object.fromEntries(facts.rows)).toEqual({ captions: 4000, images: 4000, clouds: 4000, test_captions: 500, test_clouds: 500, prompts: 80 });
   });
 });
 

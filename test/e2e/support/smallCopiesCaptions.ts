@@ -68,10 +68,10 @@ export function writeCoco(root: string, { items = 12, media = true }: SmallCopyO
   return copy;
 }
 
-/** CC3M: captions and addresses with a tab between them, no header, quotes that mean nothing. */
+/** CC3M: captions and addresses with a tab between them, no header, quotes that mean nothing: the second caption begins with one that is never closed. */
 export function writeCc3m(root: string, { items = 12 }: SmallCopyOptions = {}): CopyWriter {
   const copy = new CopyWriter(root);
-  const lines = (count: number): string => upTo(count).map((item) => `${caption(item)}\thttp://pictures.example/${item}.jpg\n`).join("");
+  const lines = (count: number): string => upTo(count).map((item) => `${item === 1 ? '"' : ""}${caption(item)}\thttp://pictures.example/${item}.jpg\n`).join("");
   copy.write("Train_GCC-training.tsv", lines(items));
   copy.write("Validation_GCC-1.1.0-Validation.tsv", lines(Math.max(2, items >> 2)));
   return copy;

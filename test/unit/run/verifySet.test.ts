@@ -262,6 +262,12 @@ describe("ModelNet40", () => {
     expect((await verify("modelnet40", root)).faults).toEqual(["TRUNCATED clouds/000003.npy", "MISSING clouds/000004.npy"]);
   });
 
+  it("has classes with underscores in their names", async () => {
+    const { faults, folders } = await verify("modelnet40", copyOf("modelnet40", 40).root);
+    expect(faults).toEqual([]);
+    expect(folders).toEqual([{ folder: "<class>/", named: 40, there: 40 }]);
+  });
+
   it("without any form of the clouds lacks one thing", async () => {
     const root = join(temporaryFolder(), "modelnet40");
     writeSmallCopy("modelnet40", root, { media: false });

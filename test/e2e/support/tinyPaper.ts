@@ -4,6 +4,7 @@ import { execa } from "execa";
 
 import { setupPaths } from "../../../src/setup/paths.js";
 import { writeSmallCopies } from "./smallCopies.js";
+import { writeModelNet40 } from "./smallCopiesMemories.js";
 import { CopyWriter } from "./smallCopiesMedia.js";
 
 /** Folders with small copies of the paper's data sets, and tiny models of the true formats. */
@@ -17,12 +18,20 @@ export interface TinyPaper {
   readonly tokenizer: string;
 }
 
-const MODELS = [
+const CODE = [
   "import sys; from pathlib import Path; folder = Path(sys.argv[1])",
   "from tiny_huggingface import write_bert, write_clip; write_clip(folder / 'clip'); write_bert(folder / 'sentences')",
   "from tiny_clap import Original, write_original, write_tokenizer",
   "write_original(folder / '630k-fusion-best.pt', Original(True)); write_tokenizer(folder / 'roberta')",
-  "from tiny_ulip import TINY, random_state, write_checkpoint; write_checkpoint(folder / 'pointbert_ULIP-2.pt', random_state(TINY))",
+  // Of its true size, which no file of it can differ from; in half precision, to spare the disk.
+  "from cmcr_worker.encoders.ulip.sizes import PointBertSizes, UlipSizes; from tiny_ulip import random_state, write_checkpoint",
+  "state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in random_state(UlipSizes(PointBertSizes())).items()}",
+  "write_checkpoint(folder / 'pointbert_ULIP-2.pt', state)",
+  // Samples as OpenShape hands Objaverse on: a pickled map in an array of objects.
+  "import numpy as np; from tiny_ulip import clouds; objaverse = Path(sys.argv[2]); objaverse.mkdir()",
+  "for number, cloud in enumerate(clouds(int(sys.argv[3]), least=600)):",
+  "    sample = {'id': str(number), 'dataset': 'Objaverse', 'xyz': cloud.xyz.astype(np.float16), 'rgb': np.full(cloud.xyz.shape, 0.4, np.float16)}",
+  "    np.save(objaverse / f'{number:04}.npy', np.array(sample, dtype=object), allow_pickle=True)",
 ].join("\n");
 
 /** Writes all that `experiments/paper` and `experiments/cross-lingual.yaml` name, in small and in the true formats. */
@@ -30,11 +39,12 @@ export async function writeTinyPaper(folder: string, items: number): Promise<Tin
   const { python, workerRoot } = setupPaths();
   const [data, models] = [join(folder, "data"), join(folder, "models")];
   writeSmallCopies(data, { items });
-  writeObjaverse(new CopyWriter(join(data, "objaverse")), items);
+  // A group of PointBERT's has 32 of a cloud's points, and there are 512 groups.
+  writeModelNet40(join(data, "modelnet40"), { items, points: 600 });
   writeCrossLingual(new CopyWriter(join(data, "cross-lingual")), items);
   new CopyWriter(models);
   const PYTHONPATH = [workerRoot, join(workerRoot, "tests"), join(workerRoot, "tests", "encoders")].join(delimiter);
-  await execa(python, ["-c", MODELS, models], { env: { PYTHONPATH, OMP_NUM_THREADS: "1" } });
+  await execa(python, ["-c", CODE, models, join(data, "objaverse"), String(items)], { env: { PYTHONPATH, OMP_NUM_THREADS: "1" } });
   return {
     data,
     models,
@@ -42,18 +52,6 @@ export async function writeTinyPaper(folder: string, items: number): Promise<Tin
     sentences: join(models, "sentences"),
     tokenizer: join(models, "roberta"),
   };
-}
-
-/** Clouds as text files, of shapes that differ. */
-function writeObjaverse(copy: CopyWriter, items: number): void {
-  for (let item = 0; item < items; item += 1) {
-    const points = Array.from({ length: 64 }, (_, point) => {
-      const [height, angle] = [(2 * point) / 63 - 1, 2.4 * point];
-      const radius = Math.sqrt(1 - height ** 2) * (0.3 + 0.1 * (item % 7));
-      return [radius * Math.cos(angle), radius * Math.sin(angle) * (1 + (item % 3)), height].map((value) => value.toFixed(5)).join(" ");
-    });
-    copy.write(`000-0${item % 2}/${String(item).padStart(4, "0")}.xyz`, `${points.join("\n")}\n`);
-  }
 }
 
 function writeCrossLingual(copy: CopyWriter, items: number): void {

@@ -7,6 +7,9 @@ import { syncFolder, writeFileWhole } from "./files.js";
 import { ENTRY_FILE, entryKey, type EntryManifest, PendingFolder, sealOf } from "./pendingFolder.js";
 import { isAlive } from "./processes.js";
 
+/** Begins a file that stands for a store; the way to it follows. */
+const LINK = "store: ";
+
 /** A finished output. */
 export interface StoreEntry {
   readonly folder: string;
@@ -34,7 +37,7 @@ export class Store {
    * those who copy the folder around it would follow, and copy the store.
    */
   static async link(path: string, root: string): Promise<void> {
-    await writeFileWhole(path, `${relative(dirname(path), root)}\n`);
+    await writeFileWhole(path, `${LINK}${relative(dirname(path), root)}\n`);
   }
 
   /** Where shards of unfinished outputs are. */
@@ -164,7 +167,10 @@ export class Store {
 /** The store that a file names, or `root` itself. A file that leads nowhere gives way to a store of its own. */
 async function linkedFrom(root: string): Promise<string> {
   if ((await stat(root).catch(() => null))?.isFile() !== true) return root;
-  const place = resolve(dirname(root), (await readFile(root, "utf8")).trimEnd());
+  const text = await readFile(root, "utf8");
+  // Some other file is in the way; that is for whoever put it there.
+  if (!text.startsWith(LINK)) return root;
+  const place = resolve(dirname(root), text.slice(LINK.length).trimEnd());
   if ((await stat(place).catch(() => null))?.isDirectory() === true) return place;
   await rm(root, { force: true });
   return root;

@@ -232,6 +232,13 @@ describe("a file in the place of a store", () => {
     expect(await linked.find("encode", INPUTS, neverDamaged)).not.toBeNull();
   });
 
+  it("that is none of ours is left as it is, and is in the way", async () => {
+    const path = join(temporaryFolder(), ".store");
+    await writeFile(path, "a diary\n");
+    await expect(Store.open(path)).rejects.toMatchObject({ code: expect.stringMatching(/EEXIST|ENOTDIR/) });
+    expect(await readFile(path, "utf8")).toBe("a diary\n");
+  });
+
   it("is found when both have moved, and gives way to a store of its own when only it has", async () => {
     const place = temporaryFolder();
     await Store.open(join(place, "before", "runs", ".store"));

@@ -70,7 +70,7 @@ def _render_block(split: str, seed: int, indices: Sequence[int]) -> npt.NDArray[
     seen[..., :2] += _PLACE_JITTER * signed[:, None, 4:6]
     facing = normals @ camera.transpose(0, 2, 1)
     shade = _AMBIENT + (1 - _AMBIENT) * np.maximum(np.einsum("npc,nc->np", facing, light), 0)
-    shading = _splatted(seen, facing[..., 2] > 0, shade)
+    shading = splatted(seen, facing[..., 2] > 0, shade)
 
     ground = _GROUNDS[background] + _GROUND_JITTER * signed[:, 6]
     covered = shading[..., None] >= 0
@@ -96,7 +96,7 @@ def _lights(azimuth: Field, elevation: Field) -> Field:
     return np.stack([across * np.sin(azimuth), np.sin(elevation), across * np.cos(azimuth)], axis=-1)
 
 
-def _splatted(seen: Field, facing: npt.NDArray[np.bool_], shade: Field) -> Field:
+def splatted(seen: Field, facing: npt.NDArray[np.bool_], shade: Field) -> Field:
     """The shade of the nearest point in each pixel, (n, 32, 32); -1 where there is none.
 
     Each point covers the four pixels about it, so that surfaces have no holes.

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 
 import { cmcr, expectRefusal, jsonLines, start, succeed, Workplace } from "./support/cli.js";
 import { isRunning, within } from "./support/processes.js";
-import { type SmallCopyName, writeModelNet40Cache, writeSmallCopies, writeSmallCopy } from "./support/smallCopies.js";
+import { type SmallCopyName, writeModelNet40Cache, writeModelNet40Coloured, writeSmallCopies, writeSmallCopy } from "./support/smallCopies.js";
 import { StandInFfmpeg } from "./support/standInFfmpeg.js";
 
 const place = new Workplace();
@@ -173,6 +173,17 @@ describe("data prepare", () => {
     expect((await succeed(["data", "verify", "modelnet40", "--root", root], { env })).stdout).toContain("nothing is wrong with this subset");
     expect((await succeed(["data", "prepare", "modelnet40", "--root", root], { env })).stdout).not.toContain("unpacked");
     expectRefusal(await cmcr(["data", "prepare", "modelnet40", "--root", root, "--from", "modelnet40_test_64pts_fps.dat"], { env }), 2, "clouds is there already");
+  }, LIMIT_MS);
+
+  it("unpacks ULIP-2's file of clouds with the classes of its own list, and asks which where there are two", async () => {
+    const root = place.file("coloured", "modelnet40");
+    await writeModelNet40Coloured(root, { items: 5 });
+    writeFileSync(join(root, "modelnet40_test_1024pts_fps.dat"), "x");
+    expectRefusal(await cmcr(["data", "prepare", "modelnet40", "--root", root], { env }), 2, "--from: there are modelnet40_test_1024pts_fps.dat and modelnet40_colored_10k_pc.npy");
+    expectRefusal(await cmcr(["data", "prepare", "modelnet40", "--root", root, "--from", "../x.dat"], { env }), 2, "--from: ../x.dat is no file below");
+    await succeed(["data", "prepare", "modelnet40", "--root", root, "--from", "modelnet40_colored_10k_pc.npy"], { env, limitMs: LIMIT_MS });
+    expect(readFileSync(join(root, "clouds", "classes.txt"), "utf8")).toBe("bookshelf\nbench\nbed\nbathtub\nairplane\n");
+    expect((await succeed(["data", "verify", "modelnet40", "--root", root], { env })).stdout).toContain("nothing is wrong with this subset");
   }, LIMIT_MS);
 
   it.each([

@@ -36,8 +36,8 @@ export const modelnet40: SetDefinition = {
     { path: "<class>/", what: "a cloud a file: x,y,z and a normal in each line", files: "<id>.txt", need: { choice: "forms of the clouds" }, by: "download", get: "The folders of modelnet40_normal_resampled, those of the test's clouds at least" },
     { path: "clouds/", what: `a cloud a file in the order of its list, and ${CLOUD_CLASSES} with their classes`, files: "000000.npy", need: { choice: "forms of the clouds" }, by: "prepare", get: "Unpacked by cmcr data prepare from one of the two below" },
     { path: "modelnet40_test_<points>pts_fps.dat", what: "all clouds of the test in one file, as ULIP's loader keeps them", need: "optional", by: "download", get: "modelnet40_test_8192pts_fps.dat of modelnet40_normal_resampled" },
-    { path: "modelnet40_colored_10k_pc.npy", what: "the test's clouds with colours, which ULIP-2 takes", need: "optional", by: "download", get: `modelnet40_colored_10k_pc.npy with ${COLOURED}, both as ULIP-2's authors hand them on` },
-    { path: COLOURED, what: "the classes of the coloured clouds", need: "optional", by: "download", get: `${COLOURED}, beside modelnet40_colored_10k_pc.npy` },
+    { path: "modelnet40_colored_10k_pc.npy", what: "the test's clouds of 10,000 points, as ULIP-2's authors hand them on", need: "optional", by: "download", get: `modelnet40_colored_10k_pc.npy with ${COLOURED}, both as ULIP-2's authors hand them on; OpenShape's test_pc.npy with test_split.json will do too` },
+    { path: COLOURED, what: "the classes of those", need: "optional", by: "download", get: `${COLOURED}, beside modelnet40_colored_10k_pc.npy` },
   ],
   counts: [
     { name: "test", published: 2468 },
@@ -145,7 +145,7 @@ async function* unpacked(copy: SetCopy, names: ReadonlySet<string>, listed: numb
   for await (const _ of filesBelow(copy.path("clouds"), { accept: (name) => name.endsWith(".npy"), depth: 0, signal: copy.signal, onOddity: () => undefined })) files += 1;
   if (count > 0 && files > count) copy.fault("WRONG_COUNT", { file: "clouds", at: "" }, `has ${files} clouds, and ${list} has the classes of ${count}`, AGAIN);
   // The coloured clouds have a list of their own.
-  if (own && listed !== null && !(await copy.has(COLOURED)) && count !== listed) copy.fault("WRONG_COUNT", { file: classes, at: "" }, `has ${count} clouds, and ${TEST} has ${listed}`, "Take both from the same place");
+  if (own && listed !== null && !(await copy.has(COLOURED)) && !(await copy.has("test_split.json")) && count !== listed) copy.fault("WRONG_COUNT", { file: classes, at: "" }, `has ${count} clouds, and ${TEST} has ${listed}`, "Take both from the same place");
 }
 
 /** The classes that the JSON beside the coloured clouds gives them; rejects when it is no list of them. */

@@ -1,4 +1,4 @@
-import { relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 
 import { SetCopy } from "../../data/sets/copy.js";
 import { matching } from "../../data/sets/layout.js";
@@ -12,7 +12,11 @@ import { openWorker } from "../workers.js";
 
 const FOLDER = "clouds";
 const NAMES = "modelnet40_shape_names.txt";
-const COLOURED = { clouds: "modelnet40_colored_10k_pc.npy", classes: "modelnet40_test_split_10k_colored.json" } as const;
+/** Files of coloured clouds without labels, and what has the class of each: ULIP-2's, OpenShape's. */
+const COLOURED = [
+  { clouds: "modelnet40_colored_10k_pc.npy", classes: "modelnet40_test_split_10k_colored.json" },
+  { clouds: "test_pc.npy", classes: "test_split.json" },
+] as const;
 const CACHE = "modelnet40_test_<points>pts_fps.dat";
 
 /** What was unpacked, or why nothing was. */
@@ -31,7 +35,8 @@ export async function unpackSet(root: string, from: string | undefined, onProgre
   }
   const file = from === undefined ? await onlyFile(copy) : await namedFile(copy, from);
   if (file === null) return { state: "nothing" };
-  const classes = file === COLOURED.clouds ? { ofClouds: await classesOfClouds(copy) } : { ofLabels: await classNames(copy) };
+  const coloured = COLOURED.find(({ clouds }) => clouds === basename(file));
+  const classes = coloured === undefined ? { ofLabels: await classNames(copy) } : { ofClouds: await classesOfClouds(copy, file, coloured.classes) };
   let pace: SetPace | undefined;
   const worker = await openWorker({ settings: { device: "cpu", threads: 1, decoders: null, address: null }, roots: [root], signal });
   try {
@@ -53,9 +58,10 @@ export async function unpackSet(root: string, from: string | undefined, onProgre
 
 async function onlyFile(copy: SetCopy): Promise<string | null> {
   const cache = await matching(copy, CACHE);
-  const coloured = (await copy.has(COLOURED.clouds)) ? COLOURED.clouds : null;
-  if (cache !== null && coloured !== null) throw badArgument("from", `there are ${cache} and ${coloured}; say which becomes clouds/`);
-  return cache ?? coloured;
+  const files = cache === null ? [] : [cache];
+  for (const { clouds } of COLOURED) if (await copy.has(clouds)) files.push(clouds);
+  if (files.length > 1) throw badArgument("from", `there are ${files.join(" and ")}; say which becomes clouds/`);
+  return files[0] ?? null;
 }
 
 async function namedFile(copy: SetCopy, from: string): Promise<string> {
@@ -72,9 +78,11 @@ async function classNames(copy: SetCopy): Promise<readonly string[]> {
   return names;
 }
 
-async function classesOfClouds(copy: SetCopy): Promise<readonly string[]> {
-  const path = copy.path(COLOURED.classes);
-  if (!(await copy.has(COLOURED.classes))) throw dataError(`${path} is not there, and has the classes of the clouds in ${COLOURED.clouds}. Load it first.`, { reason: "DATA_MISSING", path });
+/** The list of classes lies beside its clouds. */
+async function classesOfClouds(copy: SetCopy, file: string, list: string): Promise<readonly string[]> {
+  const name = join(dirname(file), list);
+  const path = copy.path(name);
+  if (!(await copy.has(name))) throw dataError(`${path} is not there, and has the classes of the clouds in ${file}. Load it first.`, { reason: "DATA_MISSING", path });
   const classes = await colouredClasses(path).catch(() => null);
   if (classes === null) throw dataError(`${path}: expected a list of objects with a category each. Load it again.`, { reason: "WRONG_FORMAT", path });
   return classes;

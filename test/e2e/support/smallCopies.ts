@@ -4,7 +4,7 @@ import type { CopyWriter, SmallCopyOptions } from "./smallCopiesMedia.js";
 import { writeAve, writeFlickrSoundnet, writeFlickrSoundnetExtended, writeMusicSolo, writeVggSs, writeVggSsExtended } from "./smallCopiesSounding.js";
 
 export { writeWavCapsAudioCaps } from "./smallCopiesCaptions.js";
-export { MODELNET_CLASSES, writeModelNet40Cache, writeModelNet40Clouds } from "./smallCopiesMemories.js";
+export { MODELNET_CLASSES, writeModelNet40Cache, writeModelNet40Clouds, writeModelNet40Coloured } from "./smallCopiesMemories.js";
 export { CopyWriter, type SmallCopyOptions } from "./smallCopiesMedia.js";
 
 /** What writes a small copy of each data set, by the names that `cmcr data` knows. */

@@ -103,6 +103,25 @@ export async function writeModelNet40Cache(root: string, options: ModelNetOption
   return copy;
 }
 
+/** ModelNet40 with `modelnet40_colored_10k_pc.npy`, pickled dictionaries with xyz, and the JSON that has their classes, in another order than the list's. */
+export async function writeModelNet40Coloured(root: string, options: ModelNetOptions = {}): Promise<CopyWriter> {
+  const { items = 12, points = 64 } = options;
+  const copy = writeModelNet40(root, { ...options, media: false });
+  const ids = [...modelNetIds(items)].reverse();
+  copy.write("modelnet40_test_split_10k_colored.json", JSON.stringify(ids.map(({ id, name }) => ({ id, category: name }))));
+  const name = "modelnet40_colored_10k_pc.npy";
+  const code = [
+    "import json, sys, numpy as np",
+    "clouds = json.load(sys.stdin)",
+    "samples = np.empty(len(clouds), dtype=object)",
+    "samples[:] = [{'xyz': np.array(c, dtype=np.float16)} for c in clouds]",
+    "np.save(sys.argv[1], samples, allow_pickle=True)",
+  ].join("\n");
+  await execa(setupPaths().python, ["-c", code, join(root, name)], { input: JSON.stringify(ids.map(({ label }) => upTo(points).map((point) => cloudPoint(label, point).slice(0, 3)))) });
+  copy.files.push(name);
+  return copy;
+}
+
 function modelNetIds(items: number) {
   return upTo(items).map((item) => {
     const label = item % MODELNET_CLASSES.length;

@@ -18,7 +18,9 @@ SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
         "captions": None,
         "images": None,
         "sounds": None,
+        "foreign": None,
         "test": HELD_OUT,
+        "foreign-test": HELD_OUT,
         "duets": HELD_OUT,
         "mismatched": HELD_OUT,
         "duets-validation": HELD_OUT,
@@ -27,7 +29,7 @@ SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
 )
 """Every split, and how many items it has; None where there is no end."""
 
-HELD_OUT_SPLITS: Final = frozenset({"test", "duets", "mismatched"})
+HELD_OUT_SPLITS: Final = frozenset({"test", "foreign-test", "duets", "mismatched"})
 """Those in which every scene is of a held-out combination; in the others none is."""
 
 

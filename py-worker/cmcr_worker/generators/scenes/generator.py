@@ -15,6 +15,7 @@ from cmcr_worker.generators.protocol import AttributeColumn
 from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
 from cmcr_worker.generators.scenes.draws import SPLITS, combinations_of
 from cmcr_worker.generators.scenes.duets import DUETS, boxes_of, render_duets
+from cmcr_worker.generators.scenes.foreign import FOREIGN, render_foreign_captions
 from cmcr_worker.generators.scenes.images import render_images
 from cmcr_worker.generators.scenes.sounds import render_sounds
 from cmcr_worker.generators.scenes.wording import (
@@ -33,6 +34,10 @@ _RENDERERS: Final[Mapping[str, _Renderer]] = MappingProxyType(
 _DUET_RENDERERS: Final[Mapping[str, _Renderer]] = MappingProxyType(
     {"image": render_duets, "audio": render_sounds, "text": render_duet_captions}
 )
+# All but the language is as in other splits.
+_FOREIGN_RENDERERS: Final[Mapping[str, _Renderer]] = MappingProxyType(
+    {"image": render_images, "audio": render_sounds, "text": render_foreign_captions}
+)
 
 
 class ScenesGenerator:
@@ -48,6 +53,10 @@ class ScenesGenerator:
     the same, but in half of its items the sound is of a scene that is not in the
     image. `duets-validation` and `mismatched-validation` are made likewise of
     combinations that are not held out, for choosing settings.
+
+    `foreign` and `foreign-test` have texts in a second language, the former for
+    connecting spaces and unpaired like the others, the latter of combination i at
+    index i, as in `test`. Their images and sounds are as anywhere.
     """
 
     name: str = "scenes"
@@ -68,7 +77,7 @@ class ScenesGenerator:
                 split does not have.
         """
         self._check_indices(split, indices)
-        renderer = (_DUET_RENDERERS if split in DUETS else _RENDERERS).get(modality)
+        renderer = _renderers(split).get(modality)
         if renderer is None:
             raise unknown_name("modality of the generator scenes", modality, _RENDERERS)
         return list(renderer(split, seed, indices))
@@ -107,3 +116,9 @@ class ScenesGenerator:
                     if available is not None
                     else "Items are counted from 0.",
                 )
+
+
+def _renderers(split: str) -> Mapping[str, _Renderer]:
+    if split in DUETS:
+        return _DUET_RENDERERS
+    return _FOREIGN_RENDERERS if split in FOREIGN else _RENDERERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
 from cmcr_worker.generators.scenes.draws import combinations_of, item_generator
 from cmcr_worker.generators.scenes.duets import duets_of
+
+_T = TypeVar("_T")
 
 LEFT_OUT: Final = 0.25
 """Probability that a caption leaves out an attribute; it always names the shape."""
@@ -128,23 +130,35 @@ def plain_phrase(labels: Sequence[int]) -> str:
 def _caption(style: Style, labels: Sequence[int], rng: np.random.Generator) -> str:
     draws = rng.random(1 + 2 * len(ATTRIBUTES))
     told = _told(style, labels, draws[1:])
-    opening = _pick(style.openings, draws[0])
+    opening = pick(style.openings, draws[0])
     return f"{opening}{_n(told) if opening.split()[-1] == 'a' else ''} {told}"
 
 
-def _told(style: Style, labels: Sequence[int], draws: npt.NDArray[np.float64]) -> str:
-    """The attributes that a caption names, from two uniform draws for each."""
+def phrases_told(
+    phrases: Mapping[str, Sequence[str]], labels: Sequence[int], draws: npt.NDArray[np.float64]
+) -> dict[str, str]:
+    """A phrase for each attribute that a caption names, by two uniform draws for each attribute.
+
+    `phrases` has those of every value, in whatever language.
+    """
     said: dict[str, str] = {}
     for position, (attribute, label) in enumerate(zip(ATTRIBUTES, labels, strict=True)):
         if attribute.name == "shape" or draws[2 * position] >= LEFT_OUT:
-            said[attribute.name] = _pick(SYNONYMS[attribute.values[label]], draws[2 * position + 1])
+            said[attribute.name] = pick(phrases[attribute.values[label]], draws[2 * position + 1])
+    return said
+
+
+def pick(options: Sequence[_T], uniform: float) -> _T:
+    """One of the options, all equally likely, by a uniform draw within [0, 1)."""
+    return options[int(uniform * len(options))]
+
+
+def _told(style: Style, labels: Sequence[int], draws: npt.NDArray[np.float64]) -> str:
+    """The attributes that a caption names in the style's order, from two uniform draws for each."""
+    said = phrases_told(SYNONYMS, labels, draws)
     return style.separator.join(said[name] for name in style.order if name in said)
 
 
 def _n(following: str) -> str:
     """What makes "a" an article before that word."""
     return "n" if following[0] in "aeiou" else ""
-
-
-def _pick(options: Sequence[str], uniform: float) -> str:
-    return options[int(uniform * len(options))]

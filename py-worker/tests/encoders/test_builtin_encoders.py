@@ -22,7 +22,8 @@ builtin = BuiltinProvider()
 scenes, things = generator("scenes"), generator("things")
 ENCODERS = {model: builtin.load(model, None, {}, CPU) for model in MODELS}
 CASES = [(model, modality) for model in MODELS for modality in sorted(MODELS[model].towers)]
-WORLDS = ("scenes", "things")
+WORLDS = {"scenes": 3, "things": 2}
+"""How many models each world has."""
 
 
 def items(modality: str, count: int, world: str = "scenes") -> list[Media]:
@@ -61,13 +62,14 @@ def test_description_is_what_is_loaded(model: str) -> None:
 
 
 def test_shipped_weights_are_small_and_those_recorded() -> None:
-    for world in WORLDS:
+    for world, models in WORLDS.items():
         sizes = [path.stat().st_size for path in SHIPPED.glob(f"{world}-*.safetensors")]
-        assert len(sizes) == 2
+        assert len(sizes) == models
         assert sum(sizes) < 2_000_000
     assert {model: builtin.describe(model, None, {}).weights_sha256[:16] for model in MODELS} == {
         "scenes-image-text": "89de5643b183c7ab",
         "scenes-audio-text": "64f967f7e3e05fbb",
+        "scenes-two-languages": "9619b0983055eeb1",
         "things-image-text": "7fa68e0824ae2f15",
         "things-cloud-image": "3c7e59022c721494",
     }
@@ -114,6 +116,33 @@ def test_items_find_their_plain_phrase(model: str, modality: str) -> None:
     phrases = encode(ENCODERS[model], "text", scenes.captions("test", 0, range(200)))
     ranks = (embeddings @ phrases.T >= (embeddings * phrases).sum(dim=1, keepdim=True)).sum(dim=1)
     assert (ranks <= 5).float().mean() > 0.75
+
+
+def test_texts_of_two_languages_find_each_other() -> None:
+    # Among 1000 combinations never trained on; by chance one in a hundred would be among the ten nearest.
+    encoder, rows = ENCODERS["scenes-two-languages"], range(1000)
+    foreign, english = (
+        encode(encoder, "text", scenes.render("text", split, 0, rows)) for split in ("foreign-test", "test")
+    )
+    for found, there in ((foreign, english), (english, foreign)):
+        ranks = (found @ there.T >= (found * there).sum(dim=1, keepdim=True) - 1e-6).sum(dim=1)
+        assert (ranks <= 1).float().mean() > 0.3
+        assert (ranks <= 10).float().mean() > 0.75
+
+
+def test_the_order_of_words_counts_where_two_languages_are_known() -> None:
+    text = str(scenes.render("text", "foreign-test", 0, [0])[0])
+    turned = " ".join(reversed(text.split()))
+    same, other = encode(ENCODERS["scenes-two-languages"], "text", [text, turned])
+    assert same @ other < 0.999
+    blind = encode(ENCODERS["scenes-image-text"], "text", [text, turned])
+    torch.testing.assert_close(blind[0], blind[1])
+
+
+def test_who_knows_english_alone_learns_nothing_from_the_second_language() -> None:
+    texts = scenes.render("text", "foreign-test", 0, range(200))
+    embeddings = encode(ENCODERS["scenes-image-text"], "text", texts)
+    torch.testing.assert_close(embeddings, embeddings[:1].expand(200, -1))
 
 
 def test_things_find_their_plain_phrase_and_clouds_their_image() -> None:

@@ -12,7 +12,9 @@ from cmcr_worker.encoders.builtin.models import MODELS
 from cmcr_worker.encoders.builtin.provider import BuiltinProvider
 from cmcr_worker.encoders.builtin.recipes import WORLDS, TrainingSettings, recipe_note
 from cmcr_worker.encoders.builtin.train import Progress, contrastive_loss, train_model
+from cmcr_worker.encoders.builtin.vocabulary import words_of
 from cmcr_worker.encoders.builtin.weights import SHIPPED, file_name
+from cmcr_worker.generators.registry import generator
 from cmcr_worker.generators.scenes.attributes import held_out_combinations
 from cmcr_worker.generators.scenes.draws import combinations_of
 from cmcr_worker.generators.things.attributes import seen_combinations
@@ -47,7 +49,7 @@ def test_loss_against_the_definition() -> None:
 
 def test_models_share_no_item_and_none_is_held_out() -> None:
     used = [set(source.indices(8000)) for source in WORLDS["scenes"].values()]
-    assert not used[0] & used[1]
+    assert len(set().union(*used)) == 3 * 8000
     for indices in used:
         combinations = combinations_of("train", 0, sorted(indices))
         assert not set(combinations.tolist()) & set(held_out_combinations().tolist())
@@ -89,7 +91,7 @@ def test_captions_of_things_are_fresh_in_every_epoch_and_those_of_scenes_stay() 
     others = [
         source for world, model in MODELS_OF_WORLDS if (source := WORLDS[world][model]).reworded is None
     ]
-    assert len(others) == 3
+    assert len(others) == 4
 
 
 def test_the_cloud_tower_never_sees_text() -> None:
@@ -135,7 +137,7 @@ def test_the_command_writes_weights_that_load(
     assert train.main(["--world", world, "--seed", "9", "--out", str(tmp_path), *few]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert str(tmp_path) in lines[-1]
-    assert sum("s left" in line for line in lines) == 4
+    assert sum("s left" in line for line in lines) == 2 * len(WORLDS[world])
     for model in WORLDS[world]:
         checksum = BuiltinProvider().describe(model, tmp_path / f"{model}.safetensors", {}).weights_sha256
         assert any(checksum in line for line in lines)
@@ -147,9 +149,23 @@ def test_the_command_in_the_readme_is_of_each_world(world: str) -> None:
     assert f"\n    {command}\n" in (SHIPPED / "README.md").read_text()
 
 
-@pytest.mark.parametrize("model", sorted(WORLDS["things"]))
+def test_one_tower_learns_both_languages_of_the_same_scenes() -> None:
+    source = WORLDS["scenes"]["scenes-two-languages"]
+    assert source.modality == source.other == "text"
+    assert set(MODELS["scenes-two-languages"].towers) == {"text"}
+    rows = source.indices(TINY.pairs)
+    foreign, english = (make("train", 3, rows) for make in (source.render, source.counterpart))
+    assert english == generator("scenes").render("text", "train", 3, rows)
+    words = [{word for text in texts for word in words_of(str(text))} for texts in (foreign, english)]
+    assert not words[0] & words[1]
+    trained = train_model("scenes-two-languages", source, 3, TINY, ignore)
+    assert set(trained.vocabulary.words) == words[0] | words[1]
+
+
+@pytest.mark.parametrize("model", [*sorted(WORLDS["things"]), "scenes-two-languages"])
 def test_shipped_weights_were_made_by_their_recipe(model: str) -> None:
     with safe_open(SHIPPED / file_name(model), "pt") as file:
         made = file.metadata()
     assert made["seed"] == "0"
-    assert made["recipe"] == recipe_note(WORLDS["things"][model].settings)
+    source = next(models[model] for models in WORLDS.values() if model in models)
+    assert made["recipe"] == recipe_note(source.settings)

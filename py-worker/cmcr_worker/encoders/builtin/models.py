@@ -11,7 +11,7 @@ from torch import nn
 from cmcr_worker.encoders.builtin.audio_tower import PatchAudio
 from cmcr_worker.encoders.builtin.cloud_tower import PointNet
 from cmcr_worker.encoders.builtin.image_tower import ConvolutionalImage
-from cmcr_worker.encoders.builtin.text_towers import BagOfWords, ConvolutionalText
+from cmcr_worker.encoders.builtin.text_towers import AttendedText, BagOfWords, ConvolutionalText
 from cmcr_worker.encoders.builtin.tower import Tower
 from cmcr_worker.encoders.builtin.vocabulary import Vocabulary
 
@@ -42,6 +42,16 @@ MODELS: Mapping[str, ModelDefinition] = MappingProxyType(
                 "audio": lambda vocabulary: PatchAudio(width=64, dimension=48),
                 "text": lambda vocabulary: ConvolutionalText(
                     vocabulary, width=48, channels=160, dimension=48
+                ),
+            },
+        ),
+        # One tower for both languages.
+        "scenes-two-languages": ModelDefinition(
+            dimension=48,
+            revision="1",
+            towers={
+                "text": lambda vocabulary: AttendedText(
+                    vocabulary, width=64, questions=8, hidden=128, dimension=48
                 ),
             },
         ),

@@ -12,6 +12,7 @@ import torch
 
 from cmcr_worker.decoding.media import Media
 from cmcr_worker.encoders.builtin.augmentation import mirrored, scanned_anew
+from cmcr_worker.generators.scenes.foreign import render_foreign_captions
 from cmcr_worker.generators.scenes.images import render_images as render_scene_images
 from cmcr_worker.generators.scenes.sounds import render_sounds
 from cmcr_worker.generators.scenes.wording import render_captions as render_scene_captions
@@ -49,11 +50,14 @@ def recipe_note(settings: TrainingSettings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """The pairs that a model is trained on: each an item in two modalities."""
+    """The pairs that a model is trained on: each an item in two modalities, or twice in one.
+
+    Where `modality` and `other` are the same, one tower embeds both.
+    """
 
     modality: str
     render: Rendering
-    # The item in its other modality: what it is called, or what it looks like.
+    # The item in its other modality, or told once more: what it is called, or what it looks like.
     counterpart: Rendering
     # No two models of a world share an item.
     first_index: int
@@ -83,6 +87,10 @@ WORLDS: Mapping[str, Mapping[str, PairSource]] = MappingProxyType(
             ),
             "scenes-audio-text": PairSource(
                 "audio", render_sounds, render_scene_captions, first_index=1, index_step=2
+            ),
+            # Beyond the items of the other two; what both languages tell of them.
+            "scenes-two-languages": PairSource(
+                "text", render_foreign_captions, render_scene_captions, first_index=16_000, index_step=1
             ),
         },
         "things": {

@@ -53,15 +53,15 @@ def train_model(
     `losses` of the result has the mean loss of each epoch, in nats.
     """
     indices = source.indices(settings.pairs)
-    counterparts = source.counterpart("train", seed, indices)
-    vocabulary = Vocabulary.of_texts([each for each in counterparts if isinstance(each, str)])
+    items, counterparts = (make("train", seed, indices) for make in (source.render, source.counterpart))
+    vocabulary = Vocabulary.of_texts([each for each in (*items, *counterparts) if isinstance(each, str)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         towers = build_towers(MODELS[model], vocabulary)
         one, other = towers[source.modality], towers[source.other]
         assert isinstance(one, Tower)
         assert isinstance(other, Tower)
-        prepared = one.prepare(source.render("train", seed, indices))
+        prepared = one.prepare(items)
         first = other.prepare(counterparts)
 
         def counterparts_of(epoch: int) -> torch.Tensor:
@@ -90,14 +90,16 @@ class _Pairs:
         self, rows: torch.Tensor, counterparts: torch.Tensor, settings: TrainingSettings
     ) -> torch.Tensor:
         """The loss of one batch, of these rows of both."""
-        given = {self.source.modality: self.prepared[rows], self.source.other: counterparts[rows]}
-        if "text" in given:
-            given["text"] = _with_unknown_words(given["text"], settings.unknown_words)
-        for modality, vary in self.source.varied.items():
-            given[modality] = vary(given[modality])
-        return contrastive_loss(
-            self.one(given[self.source.modality]), self.other(given[self.source.other]), settings.temperature
-        )
+        # The counterparts come first in what is random.
+        right = self._varied(self.source.other, counterparts[rows], settings)
+        left = self._varied(self.source.modality, self.prepared[rows], settings)
+        return contrastive_loss(self.one(left), self.other(right), settings.temperature)
+
+    def _varied(self, modality: str, given: torch.Tensor, settings: TrainingSettings) -> torch.Tensor:
+        if modality == "text":
+            given = _with_unknown_words(given, settings.unknown_words)
+        vary = self.source.varied.get(modality)
+        return given if vary is None else vary(given)
 
 
 def _epochs(

@@ -9,6 +9,7 @@ import { batchSizeField } from "./encoderFields.js";
 export const BUILTIN_MODELS = {
   "scenes-image-text": ["image", "text"],
   "scenes-audio-text": ["audio", "text"],
+  "scenes-two-languages": ["text"],
   "things-image-text": ["image", "text"],
   "things-cloud-image": ["pointcloud", "image"],
 } as const satisfies Readonly<Record<string, readonly Modality[]>>;

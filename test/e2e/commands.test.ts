@@ -44,7 +44,7 @@ describe("schema and init", () => {
   it("print a JSON Schema that knows the fields", async () => {
     const schema = JSON.parse((await succeed(["schema"])).stdout) as { properties: Record<string, unknown>; required: string[] };
     expect(schema).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema", type: "object", additionalProperties: false });
-    expect(Object.keys(schema.properties)).toEqual(["version", "name", "seed", "worker", "spaces", "data", "connect", "evaluate"]);
+    expect(Object.keys(schema.properties)).toEqual(["version", "name", "seed", "seeds", "folders", "worker", "spaces", "data", "connect", "evaluate"]);
   });
 
   it("name every template in the help", async () => {

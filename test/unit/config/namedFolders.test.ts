@@ -21,7 +21,7 @@ connect:
 `;
 const BOTH = "folders: { data: ../sets, models: /models }";
 const paths = (text: string, set: readonly string[] = []) => {
-  const { data } = parseExperiment(text, "/home/me/experiment.yaml", { set }).experiment;
+  const { data } = parseExperiment(text, "/place/mine/experiment.yaml", { set }).experiment;
   return [data["captions"]?.embeddings, data["images"]?.embeddings];
 };
 
@@ -30,19 +30,19 @@ const refusal = (text: string) => failureOf(Promise.resolve(text).then((file) =>
 describe("paths below named folders", () => {
   it("start from the folder, itself relative to the file, and all others from the file", () => {
     expect(paths(experiment(BOTH, "$data/emb/clip.npy"))).toEqual([
-      { clip: "/home/sets/emb/clip.npy", clap: "/home/me/plain/clap.npy" },
+      { clip: "/place/sets/emb/clip.npy", clap: "/place/mine/plain/clap.npy" },
       { clip: "/models/images.npy" },
     ]);
   });
 
   it("move together", () => {
     const moved = paths(experiment(BOTH, "$data/emb/clip.npy"), ["folders.data=/other", "folders.models=rel"]);
-    expect(moved).toEqual([{ clip: "/other/emb/clip.npy", clap: "/home/me/plain/clap.npy" }, { clip: "/home/me/rel/images.npy" }]);
+    expect(moved).toEqual([{ clip: "/other/emb/clip.npy", clap: "/place/mine/plain/clap.npy" }, { clip: "/place/mine/rel/images.npy" }]);
   });
 
   it("leave a dollar that begins no name alone", () => {
-    expect(paths(experiment(BOTH, "$data-set.npy"))[0]).toMatchObject({ clip: "/home/me/$data-set.npy" });
-    expect(paths(experiment(BOTH, "a/$data/x.npy"))[0]).toMatchObject({ clip: "/home/me/a/$data/x.npy" });
+    expect(paths(experiment(BOTH, "$data-set.npy"))[0]).toMatchObject({ clip: "/place/mine/$data-set.npy" });
+    expect(paths(experiment(BOTH, "a/$data/x.npy"))[0]).toMatchObject({ clip: "/place/mine/a/$data/x.npy" });
   });
 
   it("are mistakes where the file has no such folder", async () => {

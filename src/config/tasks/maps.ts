@@ -17,6 +17,9 @@ export const DEFAULT_WINDOWS: readonly { readonly size: number; readonly steps: 
   { size: 1 / 3, steps: 5 },
 ];
 
+/** So many rows the worker makes of one image at most. */
+const MOST_CROPS = 4096;
+
 const size = "expected a fraction of the image above 0, and at most 1";
 
 const windowSchema = z.strictObject({
@@ -33,6 +36,7 @@ const regionsSchema = z
       windows: z
         .array(windowSchema)
         .min(1)
+        .refine((windows) => windows.reduce((sum, { steps }) => sum + steps ** 2, 0) <= MOST_CROPS, { error: `expected at most ${MOST_CROPS} crops of an image in all` })
         .default([...DEFAULT_WINDOWS])
         .describe("Their sizes and numbers. Default the whole image, 3 x 3 of half its size and 5 x 5 of a third: 35 crops, so 35 passes of the encoder for an image."),
       squash,

@@ -88,6 +88,7 @@ describe("a task of places", () => {
     ["images without boxes", IMAGE, "image: { data: bare, space: sight }", "IMPOSSIBLE_VALUE", "evaluate.0.image.data", "Give data.bare.boxes."],
     ["cut-offs", "name: where,", "name: where, ks: [1],", "UNKNOWN_FIELD", "evaluate.0.ks", "expected one of the fields"],
     ["a crop larger than the image", IMAGE, "image: { data: frames, space: sight, regions: { kind: crops, windows: [{ size: 1.5, steps: 1 }] } }", "IMPOSSIBLE_VALUE", "evaluate.0.image.regions.windows.0.size", "a fraction of the image above 0, and at most 1"],
+    ["more crops than an image can have", IMAGE, "image: { data: frames, space: sight, regions: { kind: crops, windows: [{ size: 0.3, steps: 64 }, { size: 1, steps: 1 }] } }", "IMPOSSIBLE_VALUE", "evaluate.0.image.regions.windows", "at most 4096 crops of an image in all"],
     ["no window", IMAGE, "image: { data: frames, space: sight, regions: { kind: crops, windows: [] } }", "IMPOSSIBLE_VALUE", "evaluate.0.image.regions.windows", "1"],
     ["an unknown kind of region", IMAGE, "image: { data: frames, space: sight, regions: { kind: cells } }", "UNKNOWN_NAME", "evaluate.0.image.regions.kind", "crops, boxes, patches"],
     ["an unknown threshold", IMAGE, `${IMAGE}, map: { threshold: mean }`, "UNKNOWN_NAME", "evaluate.0.map.threshold", "median, half-maximum"],

@@ -13,9 +13,15 @@ export type ItemBoxes = readonly (readonly RegionBox[])[];
 const HOW = "boxes are a list that holds, for each item, a list of boxes [left, top, right, bottom]";
 
 /**
+ * A corner that lies further outside than the size of the frame is no fraction of it, but most likely a number
+ * of pixels. Published sets have a few such corners, which are cut at the frame as all others are.
+ */
+const FURTHEST = 1;
+
+/**
  * The boxes of a collection's items, those that cannot be read among them: from a file, an
  * attribute of the items, or their generator. Rejects with exit 3 where lists are missing, too
- * many, or no boxes.
+ * many, or no boxes, and where most boxes are in pixels.
  *
  * @param count of the collection's items
  */
@@ -56,11 +62,24 @@ export async function readBoxes(path: string): Promise<ItemBoxes> {
 /**
  * Lists of boxes, `[]` where nothing sounds. Corners beyond the frame are cut at it later; a
  * box whose right lies left of its left is kept, and covers nothing. Thrown (exit 3) with the
- * row that is at fault.
+ * row that is at fault, or that is the first one where most boxes are in pixels.
  */
 export function parseBoxLists(content: unknown, place: string): ItemBoxes {
   if (!Array.isArray(content)) throw invalid(place, `${HOW}.`);
-  return content.map((boxes: unknown, row) => parseBoxList(boxes, place, `row ${row}`));
+  const lists = content.map((boxes: unknown, row) => parseBoxList(boxes, place, `row ${row}`));
+  refusePixels(lists, place, (item) => `item ${item} (counted from 0)`);
+  return lists;
+}
+
+/** Thrown (exit 3) where most of all boxes lie far outside the frame: what is then measured would be of other places. */
+function refusePixels(lists: ItemBoxes, place: string, nameOf: (item: number) => string): void {
+  const far = (box: RegionBox): boolean => box.some((corner) => Math.max(-corner, corner - 1) > FURTHEST);
+  const boxes = lists.reduce((sum, { length }) => sum + length, 0);
+  const outside = lists.reduce((sum, list) => sum + list.filter(far).length, 0);
+  if (outside * 2 <= boxes) return;
+  const item = lists.findIndex((list) => list.some(far));
+  const first = lists[item]?.find(far);
+  throw invalid(place, `${outside} of ${boxes} boxes lie far outside the frame, the first of them ${JSON.stringify(first)} in ${nameOf(item)}. Boxes are fractions of the frame, 0 to 1. If these are pixels, divide by width and height of the image.`);
 }
 
 /** The same of maps, of which there are so many. */
@@ -84,15 +103,18 @@ async function attributeBoxes(collection: CompiledCollection, attribute: string,
   if (!items.attributes.includes(attribute)) throw unknownAttribute(attribute, items.attributes, place);
   if (items.count !== count) throw wrongCount(`${place}: the source has ${items.count} items, and the embeddings have ${count}`, place);
   const lists: (readonly RegionBox[])[] = [];
+  const ids: string[] = [];
   for await (const block of items.describe({ from: 0, to: count })) {
     for (const { item, id, attributes } of block) {
       const text = attributes[attribute];
       if (text === undefined || text.trim() === "") {
         throw dataError(`${place}: the item ${id} has no ${attribute}. Write [] where nothing sounds.`, { reason: "MISSING_ATTRIBUTE", path: place });
       }
+      ids[item] = id;
       lists[item] = parseBoxList(parseJson(text), place, `${attribute} of the item ${id}`);
     }
   }
+  refusePixels(lists, place, (item) => `${attribute} of the item ${ids[item] ?? item}`);
   return lists;
 }
 

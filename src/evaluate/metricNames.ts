@@ -34,7 +34,7 @@ export function higherIsBetter(metric: string): boolean {
   return !RANK_METRICS.has(metric);
 }
 
-/** The value as a person reads it: fractions with three decimals, ranks with as few as they need. */
+/** The value as a person reads it: fractions with three decimals, ranks with as few as they need. What rounds to zero has no sign. */
 export function formatMetric(metric: string, value: number): string {
-  return RANK_METRICS.has(metric) ? String(Math.round(value * 10) / 10) : value.toFixed(3);
+  return RANK_METRICS.has(metric) ? String(Math.round(value * 10) / 10) : value.toFixed(3).replace(/^-(?=0\.000$)/, "");
 }

@@ -185,9 +185,10 @@ function withoutZero(text: string): string {
   return text.replace(/^0(?=\.\d{3})/, "");
 }
 
+/** Undefined where there is nothing to be better than: fewer than two values, or all of them equal. */
 function bestValue(methods: MethodEstimates, metric: string): number | undefined {
   const values = Object.values(methods).flatMap((estimates) => estimates[metric]?.value ?? []);
-  return values.length < 2 ? undefined : higherIsBetter(metric) ? Math.max(...values) : Math.min(...values);
+  return new Set(values).size < 2 ? undefined : higherIsBetter(metric) ? Math.max(...values) : Math.min(...values);
 }
 
 function widthOf(text: string, colors: Colors): number {

@@ -60,6 +60,19 @@ describe("lists of boxes", () => {
     expect(() => parseBoxes(content, 2, "boxes.json")).toThrow(message);
     expect(() => parseBoxes(content, 2, "boxes.json")).toThrow(expect.objectContaining({ code: EXIT.data, path: "boxes.json" }));
   });
+
+  it("are refused where most boxes are in pixels, with the file, the first such item and what to do", () => {
+    const pixels = [[], [[0, 0, 1, 1]], [[10, 10, 100, 100]], [[20, 20, 60, 60]]];
+    expect(() => parseBoxes(pixels, 4, "boxes.json")).toThrow(expect.objectContaining({ code: EXIT.data, path: "boxes.json" }));
+    expect(() => parseBoxes(pixels, 4, "boxes.json")).toThrow(/^boxes\.json: 2 of 3 boxes lie far outside the frame, the first of them \[10,10,100,100\] in item 2 \(counted from 0\).*divide by width and height/);
+  });
+
+  it("are taken where no more than half of the boxes lie far outside, or all reach beyond by less than the frame", () => {
+    const few = [[[-2.9e16, 0, 1, 1]], [[0, 0, 1, 1]]];
+    expect(parseBoxes(few, 2, "boxes.json")).toEqual(few);
+    const near = [[[-1, 0, 2, 1]], [[-0.5, -0.5, 1.5, 1.5]]];
+    expect(parseBoxes(near, 2, "boxes.json")).toEqual(near);
+  });
 });
 
 describe("boxes of a collection", () => {
@@ -99,6 +112,8 @@ describe("boxes of a collection", () => {
     ["an item without it", COLLECTION, ["[]", undefined], null, 3, "MISSING_ATTRIBUTE", "the item 1.png has no bbox. Write [] where nothing sounds"],
     ["an item where it is empty", COLLECTION, ["", "[]"], null, 3, "MISSING_ATTRIBUTE", "the item 0.png has no bbox"],
     ["text that is no list", COLLECTION, ["[]", "0 0 1 1"], null, 3, "LOCALIZATION_INVALID", "bbox of the item 1.png is not a list of boxes"],
+    ["pixels", () => file("[[[10, 10, 100, 100]], [[20, 20, 60, 60]]]"), [], null, 3, "LOCALIZATION_INVALID", "divide by width and height"],
+    ["an attribute in pixels", COLLECTION, ["[]", "[[-300, 0, 1, 1]]"], null, 3, "LOCALIZATION_INVALID", "[-300,0,1,1] in bbox of the item 1.png"],
     ["another number of items", COLLECTION, ["[]"], null, 3, "SHAPE_MISMATCH", "1 items, and the embeddings have 2"],
     ["a split without boxes", GENERATED, [], null, 2, "UNKNOWN_NAME", 'the split "duets" of "scenes" have no boxes'],
     ["another attribute of a generator", { ...GENERATED, boxes: { kind: "attribute", attribute: "shape" } }, [], [[], []], 2, "UNKNOWN_NAME", "expected one of boxes"],

@@ -152,6 +152,17 @@ describe("the table", () => {
     expect(alone.split("\n").find((line) => line.startsWith("cmcr"))).not.toContain("*");
   });
 
+  it("marks none where all methods are equally good", () => {
+    const same = { cmcr: { "R@1": estimate(1, 1, 1), mAP: estimate(0.5, 0.4, 0.6) }, chance: { "R@1": estimate(1, 1, 1), mAP: estimate(0.4, 0.3, 0.5) } };
+    const lines = plain(200, { ...task, results: same, reverse: undefined as never }).split("\n");
+    expect(lines.find((line) => line.startsWith("cmcr"))).toMatch(/1\.000 \[1\.000, 1\.000\] +0\.500 \[0\.400, 0\.600\]\*$/);
+    expect(lines.find((line) => line.startsWith("chance"))).not.toContain("*");
+  });
+
+  it("shows what rounds to zero without a sign", () => {
+    expect(plain(200, { ...task, results: { cmcr: { LocAcc: estimate(-1e-17, -0.0004, 0.2) }, odd: { LocAcc: estimate(-0.001, -0.0006, 0) } }, reverse: undefined as never })).toMatch(/cmcr +0\.000 \[0\.000, 0\.200\]\*\nodd +-0\.001 \[-0\.001, 0\.000\]/);
+  });
+
   it("is one table where there is one direction, with a dash for what was not measured", () => {
     const { reverse, ...oneWay } = task;
     expect(reverse).toBeDefined();

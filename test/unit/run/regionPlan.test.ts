@@ -186,3 +186,9 @@ it("views with different regions have different names", () => {
   expect(new Set(names).size).toBe(all.length);
   expect(regionsName(CROPS)).toBe("crops 1 x 1 of 1, 2 x 2 of 0.5, squashed");
 });
+
+it("names shares without an end in decimals as people write them, and keeps different ones apart", () => {
+  const named = (size: number) => regionsName({ kind: "crops", windows: [{ size, steps: 9 }], squash: false });
+  expect([1 / 3, 2 / 3, 0.25, 1 / 7, 0.3333].map(named)).toEqual(["1/3", "2/3", "0.25", "1/7", "0.3333"].map((size) => `crops 9 x 9 of ${size}`));
+  expect(named(0.333333333333)).toBe("crops 9 x 9 of 0.333333333333");
+});

@@ -10,6 +10,7 @@ import type { CompiledExperiment } from "./compiled.js";
 import { checkFit, type ArrayHeader, type DataFacts, type FileFault, type OpenedFile } from "./fit.js";
 import { pathText, type Locate } from "./mistake.js";
 import { namedFiles, type NamedFile } from "./namedFiles.js";
+import type { NamedFolders } from "./namedFolders.js";
 import { readSafetensorsHeader } from "./safetensorsHeader.js";
 
 /** What is opened. */
@@ -17,6 +18,8 @@ export interface CheckOptions {
   readonly open: boolean;
   /** Files that are not needed, and may be gone. */
   readonly except?: readonly NamedFile["use"]["kind"][];
+  /** The folders that the experiment names: where what is missing lies below one, the error says how to move it. */
+  readonly folders?: NamedFolders;
   /** What was found in files that were opened before, kept here by those who check many experiments on the same ones. */
   readonly opened?: Map<string, Promise<OpenedFile | FileFault>>;
 }
@@ -28,7 +31,7 @@ export interface CheckOptions {
  * @throws CmcrError (exit 3) that lists every file at fault, with the field and
  * line that name it; exit 2 when the files are right and a setting does not suit them.
  */
-export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open, except = [], opened: known = new Map() }: CheckOptions): Promise<DataFacts> {
+export async function checkFiles(experiment: CompiledExperiment, locate: Locate, { open, except = [], folders, opened: known = new Map() }: CheckOptions): Promise<DataFacts> {
   const inspected = await Promise.all((open ? namedFiles(experiment) : []).filter(({ use }) => !except.includes(use.kind)).map((file) => inspectOnce(file, known)));
   const opened: OpenedFile[] = [];
   const faults: FileFault[] = [];
@@ -37,11 +40,20 @@ export async function checkFiles(experiment: CompiledExperiment, locate: Locate,
     else opened.push(result);
   }
   const facts = checkFit(experiment, opened, (fault) => faults.push(fault));
-  if (faults.length > 0) throw faultsError(faults, locate);
+  if (faults.length > 0) throw faultsError(faults, locate, await remedies(faults, folders));
   return facts;
 }
 
-function faultsError(faults: readonly FileFault[], locate: Locate): CmcrError {
+/** A line for each named folder below which something is missing. */
+async function remedies(faults: readonly FileFault[], folders: NamedFolders | undefined): Promise<readonly string[]> {
+  const missing = faults.flatMap(({ missing }) => missing ?? []);
+  if (folders === undefined || missing.length === 0) return [];
+  // Whoever has all files needs none of this.
+  const { sets } = await import("../data/sets/registry.js");
+  return folders.remedies(missing, sets.names);
+}
+
+function faultsError(faults: readonly FileFault[], locate: Locate, remedies: readonly string[]): CmcrError {
   const located = faults
     .map((fault) => ({ fault, place: locate(fault.field, "value") }))
     .sort((left, right) => left.place.offset - right.place.offset);
@@ -51,7 +63,7 @@ function faultsError(faults: readonly FileFault[], locate: Locate): CmcrError {
     code: faults.every(({ inFile }) => !inFile) ? EXIT.usage : EXIT.data,
     reason: first?.reason ?? "DATA_MISSING",
     path: first === undefined ? "" : pathText(first.field),
-    details: lines,
+    details: [...lines, ...remedies],
   });
 }
 
@@ -132,7 +144,7 @@ async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
   } catch (error) {
     if (error instanceof CmcrError) return fault(error.reason, error.message);
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return fault("DATA_MISSING", `expected a readable ${wanted}, found none at ${file.path}`);
+    if (code === "ENOENT" || code === "ENOTDIR") return { ...fault("DATA_MISSING", `expected a readable ${wanted}, found none at ${file.path}`), missing: file.path };
     return fault("DATA_UNREADABLE", `expected a readable ${wanted}, found one that cannot be read (${code}) at ${file.path}`);
   }
 }

@@ -17,6 +17,8 @@ export interface FileFault {
   readonly message: string;
   /** Whether data are at fault, or else a setting. */
   readonly inFile: boolean;
+  /** The path where nothing was found. */
+  readonly missing?: string;
 }
 
 /** A file that was opened, with its array's header where it has an array. */

@@ -2,7 +2,7 @@ import type { z } from "zod";
 
 import { knownFields } from "./knownFields.js";
 import { alternatives, describeValue, valueAt, type Mistake } from "./mistake.js";
-import { suggestion } from "./nearest.js";
+import { nearestHint } from "./nearest.js";
 
 type Issue = z.core.$ZodIssue;
 type Path = (string | number)[];
@@ -31,7 +31,7 @@ function translate(issue: Issue, prefix: Path, whole: Whole): Mistake[] {
         reason: "UNKNOWN_FIELD",
         expected: known.length === 0 ? "no field" : `one of the fields ${known.join(", ")}`,
         found: JSON.stringify(key),
-        hint: suggestion(key, known),
+        ...nearestHint(key, known),
       }));
     }
     case "invalid_union":
@@ -58,7 +58,7 @@ function wrongType(expected: string, path: Path, found: unknown): Mistake {
 
 function wrongChoice(choices: readonly string[], expected: string, path: Path, found: unknown): Mistake {
   if (typeof found === "string" && choices.length > 1) {
-    return { path, reason: "UNKNOWN_NAME", expected, found: describeValue(found), hint: suggestion(found, choices) };
+    return { path, reason: "UNKNOWN_NAME", expected, found: describeValue(found), ...nearestHint(found, choices) };
   }
   const sameType = typeof found === "string" || typeof found === "number";
   return { path, reason: sameType ? "IMPOSSIBLE_VALUE" : "WRONG_TYPE", expected, found: describeValue(found) };
@@ -69,7 +69,7 @@ function translateUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, whole: 
   if (issue.discriminator !== undefined && issue.errors.length === 0) {
     const names = "options" in issue ? (issue.options ?? []).map(String) : [];
     if (typeof found !== "string") return [{ path, reason: "WRONG_TYPE", expected: choice(names), found: describeValue(found) }];
-    return [{ path, reason: "UNKNOWN_NAME", expected: choice(names), found: describeValue(found), hint: suggestion(found, names) }];
+    return [{ path, reason: "UNKNOWN_NAME", expected: choice(names), found: describeValue(found), ...nearestHint(found, names) }];
   }
   // The option that is meant is the one whose kind of value this is, whatever is wrong inside of it.
   const meant = issue.errors.find((branch) => branch.length > 0 && !branch.some(refusesKind));

@@ -32,6 +32,8 @@ export interface ParsedExperiment {
   readonly oddities: readonly string[];
   /** The place of a field: `file:line:column`, or the `--set` that gave it its value. */
   readonly locate: Locate;
+  /** Its named folders, with what lies below them. */
+  readonly folders: NamedFolders;
 }
 
 /**
@@ -66,11 +68,13 @@ export function parseDocument(document: SourceDocument, overrides: readonly Over
   const experiment = compileExperiment(parsed.data, (path) => folders.resolve(path));
   const unknown = folders.mistakes(value);
   if (unknown.length > 0) throw mistakesError(unknown, locate);
+  const oddities = [...findings.warnings, ...folders.oddities()];
   return {
     experiment,
-    warnings: [...warnings, ...findings.warnings],
-    oddities: findings.warnings,
+    warnings: [...warnings, ...oddities],
+    oddities,
     locate,
+    folders,
   };
 }
 
@@ -101,8 +105,8 @@ export interface LoadedExperiment extends ParsedExperiment {
 export async function loadExperiment(path: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
   const source = await readSource(path, "experiment");
   const parsed = parseExperiment(source, path, { set: options.set ?? [] });
-  const { experiment, locate } = parsed;
-  const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true, except: options.except ?? [] });
+  const { experiment, locate, folders } = parsed;
+  const facts = await checkFiles(experiment, locate, { open: options.checkFiles ?? true, except: options.except ?? [], folders });
   return { ...parsed, source, files: [...new Set(namedFiles(experiment).map((file) => file.path))], facts };
 }
 

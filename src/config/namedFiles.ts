@@ -33,7 +33,7 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
   for (const [name, { embeddings, labels, boxes, source, modality }] of Object.entries(experiment.data)) {
     const field = ["data", name];
     for (const input of source === null ? [] : sourceInputs(source)) {
-      files.push({ path: input.path, field: [...field, "source", input.field], use: { kind: "source", expected: input.expected } });
+      files.push({ path: input.path, field: [...field, "source", ...steps(input.field)], use: { kind: "source", expected: input.expected } });
     }
     for (const [space, path] of Object.entries(embeddings)) {
       files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space, modality } });
@@ -53,4 +53,9 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
     }
   }
   return files;
+}
+
+/** The steps of a field below another, such as `sources.0.path`. */
+function steps(field: string): FieldPath {
+  return field.split(".").map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 }

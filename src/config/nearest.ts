@@ -46,3 +46,9 @@ export function suggestion(name: string, known: readonly string[]): string {
   if (known.length === 0) return "There are none yet.";
   return `Known: ${known.join(", ")}.`;
 }
+
+/** The same where the known names stand beside it already: the one that is meant, or nothing. */
+export function nearestHint(name: string, known: readonly string[]): { readonly hint?: string } {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? {} : { hint: `Did you mean "${nearest}"?` };
+}

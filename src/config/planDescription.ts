@@ -1,5 +1,6 @@
 import { batchesPerEpoch } from "../connect/batches.js";
 import { cropCount } from "../evaluate/regionMaps.js";
+import { plural } from "../plural.js";
 import {
   type CompiledCollection,
   type CompiledConnect,
@@ -41,10 +42,6 @@ function neededViews({ connect, evaluate }: CompiledExperiment): CompiledView[] 
   const views: CompiledView[] = [...connectedViews(connect)];
   for (const task of evaluate) views.push(...taskViews(task));
   return [...new Map(views.map((view) => [`${view.data}/${view.space}`, view])).values()];
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function describeSpace(space: CompiledSpace, { dimensions }: DataFacts): string {

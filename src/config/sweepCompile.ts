@@ -47,8 +47,8 @@ export interface ParsedSweep {
   readonly base: ParsedExperiment;
   /** What is odd but no mistake. One line each. */
   readonly warnings: readonly string[];
-  /** The places of each variant's fields. */
-  readonly places: ReadonlyMap<SweepVariant, Locate>;
+  /** The places of each variant's fields, and its named folders. */
+  readonly places: ReadonlyMap<SweepVariant, Pick<ParsedExperiment, "locate" | "folders">>;
 }
 
 /** Many variants may have the same mistake. */
@@ -85,7 +85,7 @@ export function compileSweep({ fields, locate }: SweepFile, experiment: { readon
     sweep: { name: fields.name, parallel: fields.parallel, variants: compiled.map(({ variant }) => variant), reference, metrics },
     base,
     warnings: [...replaced, ...base.oddities, ...oddVariants(compiled, base)],
-    places: new Map(compiled.map(({ variant, parsed }) => [variant, parsed.locate])),
+    places: new Map(compiled.map(({ variant, parsed }) => [variant, parsed])),
   };
 }
 
@@ -161,6 +161,9 @@ function oddVariants(variants: readonly CompiledVariant[], base: ParsedExperimen
   for (const { spec, parsed } of variants) {
     const found = essence(parsed.experiment);
     const before = seen.get(found);
+    const named = spec.changes.some(({ path }) => pathText(path) === "name");
+    if (named) warnings.push(`the variant ${JSON.stringify(spec.name)} sets name, which is ignored: a variant's name is the one that the sweep gives it`);
+    if (named && spec.changes.length === 1) continue;
     if (found === unchanged && spec.from === "list" && spec.changes.length > 0) {
       warnings.push(`the variant ${JSON.stringify(spec.name)} changes nothing: the experiment has ${listed(spec.changes)} already, or a default that is the same`);
     } else if (before !== undefined) warnings.push(`the variant ${JSON.stringify(spec.name)} is the same experiment as ${JSON.stringify(before)}`);

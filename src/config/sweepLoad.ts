@@ -33,10 +33,10 @@ export async function loadSweep(path: string, set: readonly string[]): Promise<L
   });
   const parsed = compileSweep(file, { text, path: experiment }, set);
   const opened: NonNullable<CheckOptions["opened"]> = new Map();
-  const facts = await checkFiles(parsed.base.experiment, parsed.base.locate, { open: true, opened });
+  const facts = await checkFiles(parsed.base.experiment, parsed.base.locate, { open: true, opened, folders: parsed.base.folders });
   const faults: CmcrError[] = [];
-  for (const [variant, locate] of parsed.places) {
-    await checkFiles(variant.experiment, locate, { open: true, opened }).catch((error: unknown) => {
+  for (const [variant, { locate, folders }] of parsed.places) {
+    await checkFiles(variant.experiment, locate, { open: true, opened, folders }).catch((error: unknown) => {
       if (!(error instanceof CmcrError)) throw error;
       faults.push(error);
     });

@@ -2,7 +2,7 @@ import { collectionSchema, GENERATED_BOXES, type UserCollection } from "../colle
 import type { ConnectedSpaces } from "../methods/definition.js";
 import { methods } from "../methods/registry.js";
 import type { Mistake } from "../mistake.js";
-import { suggestion } from "../nearest.js";
+import { nearestHint } from "../nearest.js";
 import { providers, spaceSchema, type UserSpace } from "../providers/registry.js";
 import { rawField, rawItems, salvageEntries } from "../salvage.js";
 import { checkGeneratedBoxes } from "../sources/builtin.js";
@@ -106,7 +106,7 @@ function checkAttribute(attribute: string, known: readonly string[], otherwise: 
     reason: "UNKNOWN_NAME",
     expected: known.length === 0 ? `${otherwise}, as these items have no attributes` : `one of ${known.join(", ")}`,
     found: JSON.stringify(attribute),
-    ...(known.length === 0 ? {} : { hint: suggestion(attribute, known) }),
+    ...nearestHint(attribute, known),
   });
 }
 

@@ -55,6 +55,44 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+describe("files that are not there", () => {
+  const JOINED = `version: 1
+name: joined
+folders: { data: sets }
+spaces:
+  clip: { provider: huggingface-clip, model: openai/clip-vit-base-patch32 }
+  clap: { provider: laion-clap, model: 630k-fusion-best }
+data:
+  texts:
+    modality: text
+    source:
+      type: joined
+      sources:
+        - { type: lines, path: $data/coco/captions.txt }
+        - { type: lines,
+            path: $data/coco/more.txt }
+  images: { modality: image, source: { type: folder, path: emb } }
+  sounds: { modality: audio, source: { type: folder, path: emb } }
+connect:
+  method: cmcr
+  overlap: texts
+  sides: [ { space: clip, memory: images }, { space: clap, memory: sounds } ]
+`;
+
+  it("are told at their own lines, and at the end what to do about their folder", async () => {
+    const { details, code, path } = await failure(JOINED);
+    expect(code).toBe(3);
+    expect(path).toBe("data.texts.source.sources.0.path");
+    expect(details).toEqual([
+      `${file("digits.yaml")}:13:32 data.texts.source.sources.0.path: expected a readable file, found none at ${file("sets/coco/captions.txt")}`,
+      `${file("digits.yaml")}:15:19 data.texts.source.sources.1.path: expected a readable file, found none at ${file("sets/coco/more.txt")}`,
+      `$data is folders.data (${file("sets")}); move it with --set folders.data=DIR. \`cmcr data list\` says where the paper's data sets come from, \`cmcr data prepare NAME --root DIR\` brings them into place.`,
+    ]);
+    const set = "data.texts.source.sources.1.path=x.txt";
+    expect((await failure(JOINED, [set])).details[1]).toBe(`--set ${set} data.texts.source.sources.1.path: expected a readable file, found none at ${file("x.txt")}`);
+  });
+});
+
 describe("loadExperiment", () => {
   it("tells counts and dimensions, and every file", async () => {
     const { facts, files, source, warnings } = await load();

@@ -45,6 +45,24 @@ describe("paths below named folders", () => {
     expect(paths(experiment(BOTH, "a/$data/x.npy"))[0]).toMatchObject({ clip: "/place/mine/a/$data/x.npy" });
   });
 
+  it("leave a folder over that nothing uses, which is said with the one that is meant", () => {
+    const { warnings } = parseExperiment(experiment("folders: { data: ../sets, models: /models, dat: /other, spare: /spare }", "$data/clip.npy"), "experiment.yaml");
+    expect(warnings).toEqual(['folders.dat: nothing uses it. Did you mean "data"?', "folders.spare: nothing uses it"]);
+    const set = parseExperiment(experiment(BOTH, "$data/clip.npy"), "experiment.yaml", { set: ["folders.dta=/other"] });
+    expect(set.warnings).toContain('folders.dta: nothing uses it. Did you mean "data"?');
+    expect(parseExperiment(experiment(BOTH, "$data/clip.npy"), "experiment.yaml").warnings).toEqual([]);
+  });
+
+  it("say how to move what is missing below them, a line for each", () => {
+    const { folders } = parseExperiment(experiment(BOTH, "$data/coco/clip.npy"), "/place/mine/experiment.yaml");
+    const set = "$data is folders.data (/place/sets); move it with --set folders.data=DIR.";
+    const more = " `cmcr data list` says where the paper's data sets come from, `cmcr data prepare NAME --root DIR` brings them into place.";
+    const missing = ["/place/sets/coco/clip.npy", "/place/sets/coco", "/models/images.npy", "/place/mine/sounds.npy", "/place/sets-2/x.npy"];
+    expect(folders.remedies(missing, ["coco"])).toEqual([set + more, "$models is folders.models (/models); move it with --set folders.models=DIR."]);
+    expect(folders.remedies(missing.slice(0, 1), ["ave"])).toEqual([set]);
+    expect(folders.remedies(missing.slice(3), ["coco"])).toEqual([]);
+  });
+
   it("are mistakes where the file has no such folder", async () => {
     const error = await refusal(experiment(BOTH, "$dat/emb/clip.npy"));
     expect(error.code).toBe(2);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { editDistance, nearestName, suggestion } from "../../../src/config/nearest.js";
+import { editDistance, nearestHint, nearestName, suggestion } from "../../../src/config/nearest.js";
 
 const word = fc.string({ maxLength: 12 });
 
@@ -43,5 +43,7 @@ describe("nearestName", () => {
     expect(suggestion("colour", ["modality", "source"])).toBe("Known: modality, source.");
     expect(suggestion("sourse", ["modality", "source"])).toBe('Did you mean "source"?');
     expect(suggestion("x", [])).toBe("There are none yet.");
+    expect(nearestHint("colour", ["modality", "source"])).toEqual({});
+    expect(nearestHint("sourse", ["modality", "source"])).toEqual({ hint: 'Did you mean "source"?' });
   });
 });

@@ -104,6 +104,12 @@ describe("a sweep's variants", () => {
       'the variant "same" changes nothing: the experiment has connect.batchSize already, or a default that is the same',
       'the variant "twin" is the same experiment as "no completion"',
     ]);
+    const named = `${ABLATIONS}  - { name: own, set: { name: zzz } }\n  - { name: both, set: { name: zzz, connect.epochs: 9 } }\n`;
+    expect(sweepOf(named).warnings).toEqual([
+      NO_EFFECT,
+      'the variant "own" sets name, which is ignored: a variant\'s name is the one that the sweep gives it',
+      'the variant "both" sets name, which is ignored: a variant\'s name is the one that the sweep gives it',
+    ]);
     const values = Array.from({ length: 21 }, (_, index) => index + 1).join(", ");
     const many = grid(`grid: { connect.epochs: [${values}], connect.batchSize: [${Array.from({ length: 10 }, (_, index) => index + 64).join(", ")}] }\n`);
     expect(sweepOf(many).warnings).toEqual(["there are 210 variants: is the grid meant to be that large?"]);

@@ -51,19 +51,27 @@ export function compareCounterfactual(comparison: PlaceComparison): Compared {
   return complete(entry, comparison, methods, locationAccuracy);
 }
 
-/** The error where no item has a box. */
-export function requireSounding(name: string, items: Pick<PlaceItems, "boxes">): void {
+/**
+ * The error where no item has a box.
+ *
+ * @param place of the boxes, such as their field and file
+ */
+export function requireSounding(name: string, items: Pick<PlaceItems, "boxes">, place = ""): void {
   if (soundingCount(items) > 0) return;
-  throw dataError(`${name}: no item has a box, so no place can be right or wrong.`, { reason: "NOTHING_TO_MEASURE", path: name });
+  throw dataError(`${name}: no item has a box${inPlace(place)}, so no place can be right or wrong. Give each item in which something sounds a list of boxes, such as [[0.1, 0.2, 0.5, 0.6]]; [] is for those where nothing does.`, { reason: "NOTHING_TO_MEASURE", path: name });
 }
 
-/** The error where every item has a box. */
-export function requireSilent(name: string, items: Pick<PlaceItems, "boxes">): void {
+/** The error where every item has a box; `place` as above. */
+export function requireSilent(name: string, items: Pick<PlaceItems, "boxes">, place = ""): void {
   if (soundingCount(items) < items.boxes.length) return;
-  throw dataError(`${name}: every item has a box, so no sound is foreign to its image. Counterfactual recognition needs pairs with [] for boxes; without them the task is localization.`, {
+  throw dataError(`${name}: every item has a box${inPlace(place)}, so no sound is foreign to its image. Counterfactual recognition needs pairs with [] for boxes; without them the task is localization.`, {
     reason: "NOTHING_TO_MEASURE",
     path: name,
   });
+}
+
+function inPlace(place: string): string {
+  return place === "" ? "" : ` (${place})`;
 }
 
 function soundingCount({ boxes }: Pick<PlaceItems, "boxes">): number {

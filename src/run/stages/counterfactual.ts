@@ -1,7 +1,7 @@
 import type { CompiledCounterfactual } from "../../config/compiled.js";
 import { compareCounterfactual, requireSilent, requireSounding } from "../../evaluate/comparePlaces.js";
 import { withLeftOut } from "./itemsOfViews.js";
-import { measurePlaces, placeIdentity, placeMethods, placeTruth, type PlaceTruth } from "./soundPlaces.js";
+import { measurePlaces, pairedBoxes, placeIdentity, placeMethods, placeTruth, type PlaceTruth } from "./soundPlaces.js";
 import type { TaskKind } from "./taskKind.js";
 import { taskViews } from "./taskViews.js";
 
@@ -15,9 +15,15 @@ export const counterfactualKind: TaskKind<CompiledCounterfactual, PlaceTruth> = 
 
   async truth(context, task) {
     const truth = await placeTruth(context, task, true);
-    requireSounding(task.name, truth.items);
-    requireSilent(task.name, truth.items);
+    requireSounding(task.name, truth.items, truth.place);
+    requireSilent(task.name, truth.items, truth.place);
     return truth;
+  },
+
+  async before(context, task) {
+    const { given, place } = await pairedBoxes(context, task);
+    requireSounding(task.name, { boxes: given }, place);
+    requireSilent(task.name, { boxes: given }, place);
   },
 
   identity: placeIdentity,

@@ -7,6 +7,7 @@ import { dataError, usageError } from "../../errors.js";
 import { fileSha256 } from "../../store/checksums.js";
 import { EMBEDDINGS, produce, receiveAt, type RunContext, storedMatrix, type StoredMatrix } from "../context.js";
 import { alignViews, pickItems, type ViewedMatrix } from "./alignViews.js";
+import { checkBefore } from "./checkBefore.js";
 import { encodeCollection } from "./encodeCollection.js";
 import { sampledItems } from "./sample.js";
 import { viewName } from "./viewName.js";
@@ -44,6 +45,7 @@ export function neededViews({ connect, evaluate }: Pick<CompiledExperiment, "con
 /** Embeds or imports everything that the experiment needs. */
 export async function encodeStage(context: RunContext): Promise<EmbeddingTable> {
   await checkBatch(context);
+  await checkBefore(context);
   const table = new EmbeddingTable();
   const { spaces, data } = context.experiment;
   const seen = new Map<string, ViewedMatrix[]>();

@@ -18,7 +18,7 @@ import { localizationKind } from "./localization.js";
 import { type MethodContext, projectorMethod } from "./methods.js";
 import { baselineToMeasure, isPrior, type MethodToMeasure, outcomesOf, takeInHand, type TaskInHand } from "./outcomes.js";
 import { retrievalKind } from "./retrieval.js";
-import type { MeasuredMethod, TaskKind, TruthContext } from "./taskKind.js";
+import type { CountedContext, MeasuredMethod, TaskKind, TruthContext } from "./taskKind.js";
 
 /** What evaluates each kind of task; a kind without a line here does not compile. */
 const TASK_KINDS: Readonly<Record<CompiledTask["task"], TaskKind>> = {
@@ -47,6 +47,11 @@ export async function readTruths(context: TruthContext): Promise<Truths> {
   const truths = new Map<string, unknown>();
   for (const task of context.run.experiment.evaluate) truths.set(task.name, await TASK_KINDS[task.task].truth(context, task));
   return truths;
+}
+
+/** Refuses what cannot fit a task's items whichever of them can be read; `whole` as for a kind's own. Exit 3. */
+export function checkTruth(context: CountedContext, task: CompiledTask, whole: boolean): Promise<void> {
+  return TASK_KINDS[task.task].before(context, task, whole);
 }
 
 /** How many outcomes the evaluation stage makes or takes. */

@@ -3,9 +3,10 @@ import type { KeptItems } from "../../data/keptItems.js";
 import { type Labels, labelsOf } from "../../data/labels.js";
 import type { TaskMetrics } from "../../evaluate/metricsFile.js";
 import type { MethodContext } from "./methods.js";
+import type { CountedContext } from "./taskKind.js";
 
 /** Labels of the rows of a view. Exit 3 when they do not fit the items. */
-export async function viewLabels({ run: { experiment, worker, lists }, table }: Pick<MethodContext, "run" | "table">, view: CompiledView): Promise<Labels> {
+export async function viewLabels({ run: { experiment, worker, lists }, table }: CountedContext, view: CompiledView): Promise<Labels> {
   const collection = experiment.data[view.data];
   if (collection === undefined) throw new Error(`no collection ${view.data}`);
   return labelsOf(collection, table.get(view).kept, {

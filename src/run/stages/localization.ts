@@ -1,7 +1,7 @@
 import type { CompiledLocalization } from "../../config/compiled.js";
 import { compareLocalization, requireSounding } from "../../evaluate/comparePlaces.js";
 import { withLeftOut } from "./itemsOfViews.js";
-import { measurePlaces, placeIdentity, placeMethods, placeTruth, type PlaceTruth } from "./soundPlaces.js";
+import { measurePlaces, pairedBoxes, placeIdentity, placeMethods, placeTruth, type PlaceTruth } from "./soundPlaces.js";
 import type { TaskKind } from "./taskKind.js";
 import { taskViews } from "./taskViews.js";
 
@@ -15,8 +15,13 @@ export const localizationKind: TaskKind<CompiledLocalization, PlaceTruth> = {
 
   async truth(context, task) {
     const truth = await placeTruth(context, task, false);
-    requireSounding(task.name, truth.items);
+    requireSounding(task.name, truth.items, truth.place);
     return truth;
+  },
+
+  async before(context, task) {
+    const { given, place } = await pairedBoxes(context, task);
+    requireSounding(task.name, { boxes: given }, place);
   },
 
   identity: placeIdentity,

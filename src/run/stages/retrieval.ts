@@ -11,7 +11,7 @@ import { arraysSha256 } from "../../store/checksums.js";
 import { exampleColumns, retrievalExamples } from "./examples.js";
 import { viewLabels, withLeftOut } from "./itemsOfViews.js";
 import type { Method } from "./methods.js";
-import type { Outcomes, TaskKind, TruthContext } from "./taskKind.js";
+import type { CountedContext, Outcomes, TaskKind } from "./taskKind.js";
 import { taskViews } from "./taskViews.js";
 
 /** What belongs to what, both ways round. */
@@ -32,6 +32,10 @@ export const retrievalKind: TaskKind<CompiledRetrieval, RetrievalTruth> = {
     const forward = await taskRelevance(context, task);
     requireRelevant(task.name, forward);
     return { forward, reverse: reverseRelevance(forward) };
+  },
+
+  async before(context, task) {
+    requireRelevant(task.name, await taskRelevance(context, task));
   },
 
   identity: ({ forward }) => ({ relevance: arraysSha256(forward.offsets, forward.columns) }),
@@ -82,7 +86,7 @@ function ranksOf({ forward, reverse }: Outcomes): { readonly forward: Uint32Arra
  * Which gallery rows are relevant to each query's row. Rows and files name items by their number
  * in the source, whichever of them could be read. Exit 3 when labels or lists do not fit the items.
  */
-async function taskRelevance(context: TruthContext, task: CompiledRetrieval): Promise<Relevance> {
+async function taskRelevance(context: CountedContext, task: CompiledRetrieval): Promise<Relevance> {
   const { kept: queries } = context.table.get(task.query);
   const { kept: gallery } = context.table.get(task.gallery);
   const place = `evaluate.${task.name}.relevance`;

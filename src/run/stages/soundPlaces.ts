@@ -7,7 +7,7 @@ import { CmcrError, dataError, EXIT } from "../../errors.js";
 import type { PlaceMethod } from "../../evaluate/comparePlaces.js";
 import { PlaceMeter, type PlaceItems, type PlaceOutcomes } from "../../evaluate/places.js";
 import type { MethodContext } from "./methods.js";
-import type { MeasuredMethod, MethodPair, Outcomes, TruthContext } from "./taskKind.js";
+import type { CountedContext, MeasuredMethod, MethodPair, Outcomes, TruthContext } from "./taskKind.js";
 
 /** A task that looks for places in images. */
 export type PlaceTask = CompiledLocalization | CompiledCounterfactual;
@@ -19,6 +19,8 @@ export interface PlaceTruth {
   readonly soundRows: Uint32Array;
   /** Pairs that have no box and are not among the items. */
   readonly leftOut: number;
+  /** Where the boxes are, for messages. */
+  readonly place: string;
   /** The boxes of the items, as a checksum. */
   readonly sha256: string;
 }
@@ -38,13 +40,7 @@ export async function placeTruth(context: TruthContext, task: PlaceTask, all: bo
   const { kept: sounds } = table.get(task.query);
   const { kept: images, regions } = table.get(task.image);
   if (regions === null) throw new Error(`${task.image.data} in ${task.image.space} has no regions`);
-  if (sounds.count !== images.count) {
-    throw dataError(`evaluate.${task.name}.image: sound i belongs to image i, so there must be as many; found ${sounds.count} items in ${task.query.data} and ${images.count} in ${task.image.data}.`, {
-      reason: "SHAPE_MISMATCH",
-      path: `evaluate.${task.name}.image`,
-    });
-  }
-  const given = await givenBoxes(context, task, images.count);
+  const { given, place } = await pairedBoxes(context, task);
   const imageOf = new Map(Array.from(itemOfRows(images), (item, row) => [item, row]));
   const pairs = Array.from(itemOfRows(sounds), (item, soundRow) => ({ item, soundRow, image: imageOf.get(item) })).filter(({ image }) => image !== undefined);
   const measured = pairs.filter(({ item }) => all || (given[item]?.length ?? 0) > 0);
@@ -64,18 +60,29 @@ export async function placeTruth(context: TruthContext, task: PlaceTask, all: bo
     });
   }
   const soundRows = Uint32Array.from(measured, ({ soundRow }) => soundRow);
-  return { items, soundRows, leftOut: pairs.length - measured.length, sha256: textSha256(JSON.stringify(items.boxes)) };
+  return { items, soundRows, leftOut: pairs.length - measured.length, place, sha256: textSha256(JSON.stringify(items.boxes)) };
 }
 
-/** The boxes of the images' collection, else of the sounds'. */
-async function givenBoxes({ run: { experiment, worker, lists } }: TruthContext, task: PlaceTask, count: number): Promise<ItemBoxes> {
+/** The boxes of all pairs, and where they are. Exit 3 when sounds and images, or boxes, are not equally many. */
+export async function pairedBoxes({ run: { experiment, worker, lists }, table }: CountedContext, task: PlaceTask): Promise<{ readonly given: ItemBoxes; readonly place: string }> {
+  const { count } = table.get(task.image).kept;
+  const sounds = table.get(task.query).kept.count;
+  if (sounds !== count) {
+    throw dataError(`evaluate.${task.name}.image: sound i belongs to image i, so there must be as many; found ${sounds} items in ${task.query.data} and ${count} in ${task.image.data}.`, {
+      reason: "SHAPE_MISMATCH",
+      path: `evaluate.${task.name}.image`,
+    });
+  }
+  // Those of the images' collection, else of the sounds'.
   const collections = [task.image, task.query].map(({ data }) => experiment.data[data]);
   const collection = collections.find((one) => one !== undefined && one.boxes !== null) ?? collections[0];
   if (collection === undefined) throw new Error(`no collection ${task.image.data}`);
-  return boxesOf(collection, count, {
+  const given = await boxesOf(collection, count, {
     describeGenerated: (source, described) => worker.encoders.describeGenerated(source, described),
     list: (listed) => lists.get(listed),
   });
+  const { name, boxes } = collection;
+  return { given, place: boxes?.kind === "file" ? `data.${name}.boxes, ${boxes.path}` : `data.${name}.boxes` };
 }
 
 /** What a task's outcomes depend on beside its fields and its views' embeddings. */

@@ -1,6 +1,7 @@
 import type { CompiledBaseline, CompiledTask, CompiledView } from "../../config/compiled.js";
 import type { Compared, TaskMetrics } from "../../evaluate/metricsFile.js";
 import type { Json } from "../../store/checksums.js";
+import type { StoredMatrix } from "../context.js";
 import type { Method, MethodContext } from "./methods.js";
 
 /**
@@ -29,6 +30,12 @@ export type { Compared } from "../../evaluate/metricsFile.js";
 /** The context of a truth: read before anything is trained. */
 export type TruthContext = Pick<MethodContext, "run" | "table">;
 
+/** The same before anything is embedded: the items of each view, all of them as if they could be read. */
+export interface CountedContext {
+  readonly run: MethodContext["run"];
+  readonly table: { get(view: CompiledView): Pick<StoredMatrix, "kept"> };
+}
+
 /** A kind of evaluation. */
 export interface TaskKind<T extends CompiledTask = CompiledTask, Truth = unknown> {
   /** Raised when its outcomes would be others than before. */
@@ -37,6 +44,12 @@ export interface TaskKind<T extends CompiledTask = CompiledTask, Truth = unknown
   readonly views: (task: T) => readonly CompiledView[];
   /** Labels, lists or boxes, held against the items. Exit 3 when they do not fit; called before hours of training, and not after. */
   readonly truth: (context: TruthContext, task: T) => Promise<Truth>;
+  /**
+   * Refuses, before hours of encoding, what `truth` would refuse whichever items can be read. Exit 3.
+   *
+   * @param whole whether all items of the query are expected to be read, so that each of them must be right
+   */
+  readonly before: (context: CountedContext, task: T, whole: boolean) => Promise<void>;
   /**
    * All beside the views and the method that outcomes depend on, such as checksums of the truth: part of their key.
    * The task's fields are in the key anyway, all but `name`, `ks`, `baselines` and `bootstrap`.

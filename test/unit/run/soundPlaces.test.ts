@@ -109,7 +109,7 @@ describe("pairs of sounds and images", () => {
   it.each([
     ["another number of sounds", { sounds: all(3), images: all(2), boxes: [[HALF], []] }, TASK, "SHAPE_MISMATCH", "evaluate.where.image: sound i belongs to image i, so there must be as many; found 3 items in sounds and 2 in frames"],
     ["another number of boxes", { sounds: all(2), images: all(2), boxes: [[HALF]] }, TASK, "SHAPE_MISMATCH", "has boxes for 1 items of 2"],
-    ["no box at all", { sounds: all(2), images: all(2), boxes: [[], []] }, TASK, "NOTHING_TO_MEASURE", "where: no item has a box, so no place can be right or wrong"],
+    ["no box at all", { sounds: all(2), images: all(2), boxes: [[], []] }, TASK, "NOTHING_TO_MEASURE", "boxes.json), so no place can be right or wrong. Give each item in which something sounds a list of boxes"],
     ["boxes alone where foreign sounds are looked for", { sounds: all(2), images: all(2), boxes: [[HALF], [HALF]] }, COUNTERFACTUAL, "NOTHING_TO_MEASURE", "every item has a box"],
     ["foreign sounds alone", { sounds: all(2), images: all(2), boxes: [[], []] }, COUNTERFACTUAL, "NOTHING_TO_MEASURE", "no item has a box"],
     ["an image without a region", { sounds: all(2), images: all(2), boxes: [[HALF], [HALF]], regionsOf: (item: number) => (item === 1 ? [] : QUARTERS) }, TASK, "LOCALIZATION_INVALID", "the image 1 (counted from 0) has no region"],

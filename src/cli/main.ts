@@ -36,16 +36,18 @@ const parser = yargs(argv)
 for (const command of COMMANDS) parser.command(command);
 
 /** What the parser knows where it stands: it is one object for all commands. Its types leave this out. */
-function known(): { readonly commands: readonly string[]; readonly subcommands: readonly string[]; readonly options: readonly string[] } {
+function known(): { readonly commands: readonly string[]; readonly subcommands: readonly string[]; readonly options: readonly string[]; readonly needed: readonly string[] } {
   const inner = parser as unknown as {
     getOptions(): { readonly key: Readonly<Record<string, unknown>>; readonly alias: Readonly<Record<string, readonly string[]>> };
-    getInternalMethods(): { getContext(): { readonly commands: readonly string[] }; getCommandInstance(): { getCommands(): readonly string[] } };
+    getInternalMethods(): { getContext(): { readonly commands: readonly string[]; readonly fullCommands: readonly string[] }; getCommandInstance(): { getCommands(): readonly string[] } };
   };
   const { key, alias } = inner.getOptions();
   const methods = inner.getInternalMethods();
   return {
     commands: [...methods.getContext().commands],
     subcommands: methods.getCommandInstance().getCommands().filter((name) => !name.startsWith("$")),
+    // `prepare <name>`, `embed <run> [item..]`
+    needed: [...(methods.getContext().fullCommands.at(-1) ?? "").matchAll(/<([\w-]+)(?:\.\.)?>/g)].map(([, name = ""]) => name),
     options: [...Object.keys(key), ...Object.values(alias).flat()],
   };
 }

@@ -12,10 +12,18 @@ export interface Refused {
   readonly subcommands: readonly string[];
   /** Options that these take, without the dashes. */
   readonly options: readonly string[];
+  /** Arguments that they need, in order, such as `name`. */
+  readonly needed?: readonly string[];
 }
 
 /** Every command has these, and nobody means them by something else. */
 const GENERAL = ["help", "version"];
+
+/** Who knows what an argument may be. */
+const KNOWN_BY: Readonly<Record<string, string>> = {
+  "data prepare": "cmcr data list has the names",
+  "data verify": "cmcr data list has the names",
+};
 
 /**
  * What is wrong with a command line, and whose help tells more. An unknown option comes before what is
@@ -23,7 +31,7 @@ const GENERAL = ["help", "version"];
  */
 export function explainRefusal(refused: Refused): string {
   const { message, commands } = refused;
-  const text = (unknownOptions(refused) ?? unknownCommand(refused) ?? message).trim();
+  const text = (unknownOptions(refused) ?? unknownCommand(refused) ?? missingArgument(refused) ?? wrongChoice(message) ?? message).trim();
   return `${text.replace(/(?<![.?!])$/, ".")} See: ${["cmcr", ...commands].join(" ")} --help`;
 }
 
@@ -56,6 +64,24 @@ function unknownCommand({ message, commands, subcommands }: Refused): string | n
   const [first = name] = name.split(", ");
   const nearest = nearestName(first, subcommands);
   return `Unknown command: ${first}. ${nearest === undefined ? `Known: ${subcommands.join(", ")}.` : `Did you mean ${nearest}?`}`;
+}
+
+/** The parser counts what is missing; its name says more. */
+function missingArgument({ message, commands, needed = [] }: Refused): string | null {
+  const [, given] = /^Not enough non-option arguments: got (\d+)/.exec(message) ?? [];
+  const missing = given === undefined ? [] : needed.slice(Number(given)).map((name) => name.toUpperCase());
+  if (missing.length === 0) return null;
+  const where = KNOWN_BY[commands.join(" ")];
+  return `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing${where === undefined ? "" : `: ${where}`}`;
+}
+
+/** An argument of which there are few, in one line. */
+function wrongChoice(message: string): string | null {
+  const [, name = "", found = "", list] = /^Invalid values:\s+Argument: ([\w-]+), Given: "(.*?)", Choices: (.+)$/s.exec(message) ?? [];
+  if (list === undefined) return null;
+  const choices = [...list.matchAll(/"([^"]*)"/g)].map(([, choice = ""]) => choice);
+  const nearest = nearestName(found, choices);
+  return `unknown ${name} "${found}", expected one of ${choices.join(", ")}.${nearest === undefined ? "" : ` Did you mean ${nearest}?`}`;
 }
 
 /** An option's name as the parser has it too: `batch-size` and `batchSize` are one. */

@@ -3,6 +3,11 @@ export function digits(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** The same with its noun in the right number: `1 file`, `1,281,167 files`. */
+export function counted(value: number, noun: string): string {
+  return `${digits(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
 /** Rows as lines whose columns begin at the same places, two spaces apart; what is wider than `width` is cut off. */
 export function columns(rows: readonly (readonly string[])[], width: number): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));

@@ -43,8 +43,10 @@ export interface Verification {
   readonly name: string;
   readonly root: string;
   readonly quick: boolean;
-  /** Whether nothing is wrong with the copy. */
+  /** Whether nothing is wrong with the copy: with what there is of it, where it is a subset. */
   readonly whole: boolean;
+  /** Whether it has fewer items than are published, or files that are named are not there. */
+  readonly subset: boolean;
   readonly files: number;
   readonly bytes: number;
   readonly folders: readonly FolderState[];
@@ -102,14 +104,16 @@ class SetVerification {
     for (const finding of this.#points.findings()) this.#report(finding);
     const { counts, findings } = tally(this.#copy, definition);
     for (const finding of findings) this.#report(finding);
+    const folders = [...this.#folders].map(([folder, state]) => ({ folder, ...state }));
     return {
       name: definition.name,
       root,
       quick,
       whole: this.#findings.fault === 0,
+      subset: counts.some(({ state }) => state === "subset") || folders.some((state) => state.there < state.named),
       files: this.#files,
       bytes: this.#bytes,
-      folders: [...this.#folders].map(([folder, state]) => ({ folder, ...state })),
+      folders,
       counts,
       findings: { ...this.#findings },
       seconds: (performance.now() - this.#started) / 1000,

@@ -1,5 +1,6 @@
 import type { Finding } from "../data/sets/findings.js";
 import { dataError } from "../errors.js";
+import { plural } from "../plural.js";
 import { rootArgument, setArgument } from "./setArguments.js";
 import { SetReport } from "./setReport.js";
 import type { SetProgress } from "./setPace.js";
@@ -15,6 +16,8 @@ export interface VerifyArguments {
 }
 
 export interface VerifyHearers {
+  /** So many faults are shown as they are heard. */
+  readonly shown: number;
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress: (progress: SetProgress) => void;
   /** Hears the result, before a copy that is not whole ends with an error. */
@@ -22,7 +25,7 @@ export interface VerifyHearers {
 }
 
 /** Verifies a copy of a data set. Exit 2 for a wrong argument; exit 3 where the copy is not there, or not whole. */
-export async function verifySetCommand(typed: VerifyArguments, { onFinding, onProgress, onResult }: VerifyHearers, signal: AbortSignal): Promise<void> {
+export async function verifySetCommand(typed: VerifyArguments, { shown, onFinding, onProgress, onResult }: VerifyHearers, signal: AbortSignal): Promise<void> {
   const definition = setArgument(typed.name);
   const root = await rootArgument(typed.root, definition);
   const report = typed.report === undefined ? null : await SetReport.create(typed.report);
@@ -40,6 +43,6 @@ export async function verifySetCommand(typed: VerifyArguments, { onFinding, onPr
   if (result.whole) return;
   const { fault } = result.findings;
   const absent = result.folders.some(({ named, there }) => there < named) && !typed.subset ? " Where files are missing on purpose, give --subset." : "";
-  const all = report === null ? " All of them: --report FILE." : ` All of them: ${report.path}`;
-  throw dataError(`${root} is not a whole copy of ${definition.name}: ${fault} thing${fault === 1 ? " is" : "s are"} wrong.${absent}${all}`, { reason: "SET_NOT_WHOLE", path: root });
+  const all = report !== null ? ` All of them: ${report.path}` : fault > shown ? " All of them: --report FILE." : "";
+  throw dataError(`${root} is not a whole copy of ${definition.name}: ${plural(fault, "thing is", "things are")} wrong.${absent}${all}`, { reason: "SET_NOT_WHOLE", path: root });
 }

@@ -97,7 +97,7 @@ describe("data prepare", () => {
     place.folder(join(`copy${number}`, "vgg-ss", "frames"));
     writeFileSync(join(root, "frames", `${first}.jpg`), "mine");
     const outcome = await cmcr(["data", "prepare", "vgg-ss", "--root", root, "--processes", "1"], { env: { ...env, ...tool.env } });
-    expectRefusal(outcome, 3, `audio/${third}.wav was not made`, "it has no sound", "1 file could not be cut");
+    expectRefusal(outcome, 3, `audio/${third}.wav was not made`, "it has no sound track.", "1 file could not be cut");
     expect(readFileSync(join(root, "frames", `${first}.jpg`), "utf8")).toBe("mine");
     expect(readdirSync(join(root, "frames")).sort()).toEqual([first, second, third].map((id) => `${id}.jpg`).sort());
     expect(readdirSync(join(root, "audio")).sort()).toEqual([first, second].map((id) => `${id}.wav`).sort());
@@ -108,6 +108,9 @@ describe("data prepare", () => {
     expect(readFileSync(join(root, "pairs.csv"), "utf8").split("\n")[0]).toBe("id,image,audio,class");
     expect(outcome.stdout).toContain("pairs.csv: 2 items with both files");
     expect(outcome.stdout).toContain("frames/ has 3 of 12 files");
+    expect(lastLine(outcome.stdout)).toBe(
+      `still missing: 9 files of frames/, 10 files of audio/; next: put the other clips into videos/, and load the videos again of what could not be cut (audio/${third}.wav), or leave it out, then cmcr data prepare vgg-ss --root ${root}`,
+    );
     const before = tool.asked.length;
     await cmcr(["data", "prepare", "vgg-ss", "--root", root], { env: { ...env, ...tool.env } });
     // Only the one that could not be made is tried again.
@@ -226,9 +229,10 @@ describe("data verify", () => {
     const { root, gone, cut } = damaged();
     const outcome = await cmcr(["data", "verify", "vgg-ss", "--root", root], { env });
     expectRefusal(outcome, 3, "3 things are wrong");
+    expect(outcome.stderr).not.toContain("--report");
     expect(outcome.stdout).toContain(`MISSING  ${gone}: is not there; vggss.json, item 0 names it\n    Load it, or cut it from the video`);
     expect(outcome.stdout).toContain(`TRUNCATED  ${cut}: is a JPEG without its end (200 bytes)\n    Load or make it again.`);
-    expect(outcome.stdout).toMatch(/BAD_BOX {2}vggss.json, item 0: .*box 1 is not a list of four numbers: \["0.1",0.2,/);
+    expect(outcome.stdout).toMatch(/BAD_BOX {2}vggss.json, item 0: .*box 0 is not a list of four numbers: \["0.1",0.2,/);
   });
 
   it("gives every finding as JSON, and in a file", async () => {
@@ -238,6 +242,7 @@ describe("data verify", () => {
     const lines = jsonLines(outcome.stdout);
     expect(lines.map(({ event }) => event)).toEqual(["finding", "finding", "finding", "finding", "finding", "verified", "error"]);
     expect(lines.filter(({ severity }) => severity === "fault").map(({ reason }) => reason).sort()).toEqual(["BAD_BOX", "MISSING", "TRUNCATED"]);
+    expect(lines.at(-2)).toMatchObject({ event: "verified", whole: false, subset: true });
     expect(lines.at(-1)).toMatchObject({ code: 3, reason: "SET_NOT_WHOLE" });
     expect(outcome.exitCode).toBe(3);
     const written = jsonLines(readFileSync(report, "utf8"));
@@ -249,15 +254,17 @@ describe("data verify", () => {
   it("shows the first twenty of many, and how many more there are", async () => {
     const { root, files } = copyOf("vgg-ss");
     for (const folder of ["frames/", "audio/"]) for (const file of files.filter((path) => path.startsWith(folder)).slice(1)) rmSync(join(root, file));
-    const { stdout, exitCode } = await cmcr(["data", "verify", "vgg-ss", "--root", root], { env });
+    const { stdout, stderr, exitCode } = await cmcr(["data", "verify", "vgg-ss", "--root", root], { env });
     expect(stdout.match(/^MISSING/gm)).toHaveLength(20);
+    expect(stderr).toContain("All of them: --report FILE.");
     expect(stdout).toContain("… and 2 more wrong: --report FILE or --json has them all");
     expect(exitCode).toBe(3);
-    expect((await succeed(["data", "verify", "vgg-ss", "--root", root, "--subset"], { env })).stdout).toContain("frames/: 1 of 12 files are there");
+    expect((await succeed(["data", "verify", "vgg-ss", "--root", root, "--subset"], { env })).stdout).toContain("frames/: 1 of 12 files is there");
   });
 
   it.each([
     ["an unknown name", ["imagenett", "--root", "."], 2, 'Did you mean "imagenet"?'],
+    ["no name", ["--root", "."], 2, "NAME is missing: cmcr data list has the names. See: cmcr data verify --help"],
     ["no folder", ["imagenet"], 2, "root"],
     ["a folder that is not there", ["imagenet", "--root", "nowhere"], 3, "Make it, with what it needs: cmcr data prepare imagenet --root nowhere"],
     ["a folder with nothing of it", ["imagenet", "--root", "docs"], 3, "has nothing of imagenet"],

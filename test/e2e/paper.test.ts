@@ -97,5 +97,6 @@ describe("the paper's experiments on small copies of its data, with tiny models 
     const { exitCode, stderr } = await cmcr(["validate", "experiments/paper/audio-visual.yaml", ...places.audioVisual, "--set", "folders.data=nowhere"], { env });
     expect(exitCode).toBe(3);
     expect(stderr).toMatch(/audio-visual\.yaml:\d+:\d+ data\.captions\.source\.sources\.0\.path: expected a readable file, found none at .*nowhere\/coco\/captions_train2014\.json/);
+    expect(stderr.trimEnd().split("\n").at(-1)).toMatch(/^ {2}\$data is folders\.data \(\/.*\/nowhere\); move it with --set folders\.data=DIR\. `cmcr data list` says where/);
   });
 });

@@ -16,7 +16,12 @@ export class SetFindings {
   readonly #count = { fault: 0, known: 0, missing: 0 };
   readonly #width = process.stdout.isTTY ? process.stdout.columns : Infinity;
 
-  constructor(private readonly json: boolean) {}
+  /** Faults beyond these are counted only. */
+  readonly shown: number;
+
+  constructor(private readonly json: boolean) {
+    this.shown = json ? Infinity : MOST_FAULTS;
+  }
 
   readonly onFinding = (finding: Finding): void => {
     if (this.json) {

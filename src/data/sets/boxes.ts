@@ -9,7 +9,7 @@ const FIX = "Correct the box, or load the file again";
 
 /**
  * The corners x1, y1, x2, y2 of a box as fractions of the image, checked: what is no box is a
- * fault; degenerate boxes and negative values are known faults of VGG-SS. `which` is the box's number from 1.
+ * fault; degenerate boxes and negative values are known faults of VGG-SS. `which` is the box's number from 0, as items are counted.
  */
 export function checkCorners(copy: SetCopy, at: Place, item: string, which: number, box: unknown): void {
   const values = numbersOf(copy, at, item, which, box);
@@ -28,7 +28,7 @@ export function checkCorners(copy: SetCopy, at: Place, item: string, which: numb
 
 /** A box given as x, y, width and height in fractions of the image; one that reaches further than the published ones (1.02) is a fault, as corners taken for that form do. */
 export function checkCornerAndSize(copy: SetCopy, at: Place, item: string, box: unknown): void {
-  const values = numbersOf(copy, at, item, 1, box);
+  const values = numbersOf(copy, at, item, 0, box);
   if (values === null) return;
   const [x = 0, y = 0, width = 0, height = 0] = values;
   if (Math.min(...values) < 0 || Math.max(...values) > 1 + ROUNDING) copy.fault("BAD_BOX", at, `${item}: the box has values outside of 0 to 1 (${values.join(", ")})`, FIX);

@@ -33,7 +33,7 @@ export async function checkFlickrXml(copy: SetCopy, id: string, named: Place): P
   copy.count("boxes", boxes.length);
   if (boxes.length > 10 * MOST_ANNOTATORS) copy.fault("BAD_XML", at, `has ${boxes.length} boxes; those of up to ${MOST_ANNOTATORS} annotators are expected`, FIX);
   for (const [index, children] of boxes.entries()) {
-    const which = { file, at: `bbox ${index + 1}` };
+    const which = { file, at: `bbox ${index}` };
     const values = children.slice(1).map((value) => (/^-?\d+$/.test(value) ? Number(value) : NaN));
     const [x1 = NaN, y1 = NaN, x2 = NaN, y2 = NaN] = values;
     if (values.length !== 4 || values.some(Number.isNaN)) copy.fault("BAD_BOX", which, `expected xmin, ymin, xmax and ymax in whole pixels after a first child; found ${children.join(", ")}`, FIX);

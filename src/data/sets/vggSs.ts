@@ -66,7 +66,7 @@ export async function* readBoxes(copy: SetCopy): AsyncGenerator<SetItem> {
     else classes.add(name);
     const boxes = values.get("bbox");
     if (!Array.isArray(boxes) || boxes.length === 0) copy.fault("NO_BOX", at, `${id} has no list of boxes under bbox`, FIX);
-    else for (const [index, box] of (boxes as readonly unknown[]).entries()) checkCorners(copy, at, id, index + 1, box);
+    else for (const [index, box] of (boxes as readonly unknown[]).entries()) checkCorners(copy, at, id, index, box);
     copy.count("boxes", Array.isArray(boxes) ? boxes.length : 0);
     yield { id, place: `${at.file}, ${at.at}`, claims: pairClaims(id), attributes: { class: name, sounding: "yes" } };
   }

@@ -7,6 +7,8 @@ import { CmcrError } from "../../errors.js";
 import { COUNTING, SetPace, type SetProgress } from "../setPace.js";
 import { Ffmpeg, type FramePlace, noFfmpeg, type SoundPart } from "./ffmpeg.js";
 
+/** Files that could not be cut and are named at the end. */
+const MOST_FAILURES = 3;
 /** Names that are looked for together. */
 const LOOKED_FOR = 32;
 
@@ -38,6 +40,8 @@ export interface CutFolder {
 export interface Cut {
   readonly made: number;
   readonly failed: number;
+  /** The first of those that could not be cut, by their names. */
+  readonly failures: readonly string[];
   /** Files that are neither there nor have a video. */
   readonly withoutVideo: number;
   readonly folders: readonly CutFolder[];
@@ -69,6 +73,7 @@ class Cutter {
   #withoutVideo = 0;
   #made = 0;
   #failed = 0;
+  readonly #failures: string[] = [];
 
   constructor(
     private readonly request: CutRequest,
@@ -77,7 +82,7 @@ class Cutter {
   ) {}
 
   result(): Cut {
-    return { made: this.#made, failed: this.#failed, withoutVideo: this.#withoutVideo, folders: [...this.#folders].map(([folder, state]) => ({ folder, ...state })) };
+    return { made: this.#made, failed: this.#failed, failures: this.#failures, withoutVideo: this.#withoutVideo, folders: [...this.#folders].map(([folder, state]) => ({ folder, ...state })) };
   }
 
   /** Counts what is there, and how much there is to do. */
@@ -119,6 +124,7 @@ class Cutter {
       this.signal.throwIfAborted();
       if (!(error instanceof CmcrError)) throw error;
       this.#failed += 1;
+      if (this.#failures.length < MOST_FAILURES) this.#failures.push(path);
       this.hearer.onFailure(path, error);
       return null;
     }

@@ -5,6 +5,7 @@ import { execa } from "execa";
 
 import { checkFile } from "../../data/sets/files/check.js";
 import { type CmcrError, dataError, systemCode } from "../../errors.js";
+import { plural } from "../../plural.js";
 
 /** A clip of ten seconds takes a second; what takes this long hangs. */
 const LIMIT_MS = 10 * 60_000;
@@ -72,18 +73,20 @@ export class Ffmpeg {
     return 3600 * Number(h) + 60 * Number(m) + Number(s);
   }
 
-  /** Null when it went well, else what ffmpeg said last. */
+  /** Null when it went well, else what ffmpeg said. */
   async #run(args: readonly string[]): Promise<string | null> {
     const { failed, stderr } = await execa(this.command, ["-nostdin", "-hide_banner", "-v", "error", ...args], { reject: false, stdin: "ignore", timeout: LIMIT_MS, cancelSignal: this.signal });
     this.signal.throwIfAborted();
-    return failed ? (stderr.trim().split("\n").at(-1) ?? "") : null;
+    return failed ? stderr.trim() : null;
   }
 }
 
 function why(said: string | null, kind: "image" | "audio", video: string): string {
   if (said === null) return kind === "image" ? "it has no frame at that place" : "it has no sound in that part";
-  if (/matches no streams/.test(said)) return kind === "image" ? "it has no picture" : "it has no sound";
-  return `ffmpeg cannot read it (${said.replace(`${video}: `, "").slice(0, 200)})`;
+  // Newer versions say more after it.
+  if (/matches no streams/.test(said)) return kind === "image" ? "it has no picture" : "it has no sound track";
+  const last = said.split("\n").at(-1) ?? "";
+  return `ffmpeg cannot read it (${last.replace(`${video}: `, "").slice(0, 200)})`;
 }
 
 /** Gives a finished file its name, unless one of that name has come in the meantime. */
@@ -102,7 +105,7 @@ async function putInPlace(partial: string, target: string): Promise<void> {
 /** The error where there is no ffmpeg. */
 export function noFfmpeg(count: number): CmcrError {
   return dataError(
-    `${count} file${count === 1 ? "" : "s"} could be cut from videos/, and there is no ffmpeg on this machine. Install it (such as apt install ffmpeg, or brew install ffmpeg), and give the command again.`,
+    `${plural(count, "file")} could be cut from videos/, and there is no ffmpeg on this machine. Install it (such as apt install ffmpeg, or brew install ffmpeg), and give the command again.`,
     { reason: "NO_FFMPEG", path: "ffmpeg" },
   );
 }

@@ -7,6 +7,7 @@ import type { LayoutEntry, SetDefinition } from "../../data/sets/definition.js";
 import { type EntryState, lacking, layoutState } from "../../data/sets/layout.js";
 import { InterruptedError } from "../../bridge/errors.js";
 import { type CmcrError, dataError } from "../../errors.js";
+import { plural } from "../../plural.js";
 import { badArgument, countArgument } from "../arguments.js";
 import { setArgument } from "../setArguments.js";
 import type { SetProgress } from "../setPace.js";
@@ -87,7 +88,7 @@ async function prepare(typed: PrepareArguments, hearer: PrepareHearer, signal: A
   );
   const pairs = await writePairs(definition, root, signal);
   hearer.onResult({ definition, root, cut, unpacked, pairs, lacking: lacking(await layoutState(copy, definition)) });
-  if (failed > 0) throw dataError(`${failed} file${failed === 1 ? "" : "s"} could not be cut; the rest is there. Load those videos again, or leave them: experiments pass over what is missing with missing: leave-out.`, { reason: "UNREADABLE", path: root });
+  if (failed > 0) throw dataError(`${plural(failed, "file")} could not be cut; the rest is there. Load those videos again, or leave them: experiments pass over what is missing with missing: leave-out.`, { reason: "UNREADABLE", path: root });
 }
 
 /** What is not there and comes by loading; of a choice that is met nothing more. */

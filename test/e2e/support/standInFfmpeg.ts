@@ -21,7 +21,7 @@ appendFileSync(join(place, "asked.jsonl"), JSON.stringify({ pid: process.pid, ar
 const say = (text, code) => { process.stderr.write(text + "\\n"); process.exit(code); };
 if (content === "broken") say(video + ": Invalid data found when processing input", 1);
 if (output === video) say("  Duration: 00:00:10.04, start: 0.000000, bitrate: 253 kb/s\\nAt least one output file must be specified", 1);
-if (content === "silent" && args.includes("wav")) say("Stream map '0:a:0' matches no streams.", 1);
+if (content === "silent" && args.includes("wav")) say("Stream map '0:a:0' matches no streams.\\nTo ignore this, add a trailing '?' to the map.", 1);
 const write = () => copyFileSync(join(place, args.includes("wav") ? "tone.wav" : "still.jpg"), output);
 if (content === "slow") setTimeout(write, 60000); else write();
 `;

@@ -1,5 +1,6 @@
 /** Classification class by class: how many items of each are recognised, and what they are taken for. */
 
+import { plural } from "../plural.js";
 import type { ClassOutcomes } from "./classification.js";
 
 /** A cell of a confusion matrix that is not 0: true class, class that the item is taken for, how many items; classes by their place. */
@@ -94,7 +95,7 @@ export function classNotes(classes: readonly ClassMetrics[], cells: readonly Con
     return own === undefined ? "" : called(own);
   };
   return [
-    ...(empty.length === 0 ? [] : [`${empty.length} of ${classes.length} classes have no item and are in no mean of recalls: ${listed(empty.map(called))}.`]),
+    ...(empty.length === 0 ? [] : [`${empty.length} of ${plural(classes.length, "class", "classes")} ${empty.length === 1 ? "has no item and is" : "have no item and are"} in no mean of recalls: ${listed(empty.map(called))}.`]),
     ...(worst.length === 0 ? [] : [`Recognised least by ${method}: ${worst.map(({ name, recall }) => `${name} (recall ${recall.toFixed(3)})`).join(", ")}.`]),
     ...(mistaken.length === 0 ? [] : [`Mixed up most by ${method}: ${mistaken.map(([truth, predicted, items]) => `${nameOf(truth)} taken for ${nameOf(predicted)} (${items === 1 ? "once" : `${items} times`})`).join(", ")}.`]),
   ];

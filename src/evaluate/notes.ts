@@ -37,7 +37,7 @@ export function comparisonNotes(methods: BootstrappedMethods, metric: string, di
 export function countNotes(queries: number, leftOut: number, noun: string, lacking = "relevant item"): readonly string[] {
   const kept = queries - leftOut;
   return [
-    ...(leftOut > 0 ? [`${leftOut} of ${queries} ${noun} have no ${lacking} and count in no metric.`] : []),
+    ...(leftOut > 0 ? [`${leftOut} of ${queries} ${noun} ${leftOut === 1 ? `has no ${lacking} and counts` : `have no ${lacking} and count`} in no metric.`] : []),
     ...(kept < FEW_ITEMS ? [`Only ${kept} ${noun} count: the intervals are wide, and rough.`] : []),
   ];
 }

@@ -13,6 +13,7 @@ import type { ItemList } from "../data/itemList.js";
 import { listItems } from "../data/listItems.js";
 import { compileFields, fieldsOfType, guessSource } from "../data/sources/guess.js";
 import { usageError } from "../errors.js";
+import { itemsOfModality, pluralOfModality } from "../plural.js";
 import { PartialOutput } from "../store/partial.js";
 import { entryKey, PendingFolder } from "../store/pendingFolder.js";
 import { badArgument, countArgument, deviceArgument } from "./arguments.js";
@@ -85,7 +86,7 @@ export async function encodeInput(request: EncodeRequest, { signal, report }: Su
     const list = (anew: boolean): Promise<ItemList> =>
       listItems(
         source,
-        { modality, place: request.input, manifests: work.manifests, describeGenerated: neverGenerated, signal, ...listingReports(report, basename(input), `${modality}s`) },
+        { modality, place: request.input, manifests: work.manifests, describeGenerated: neverGenerated, signal, ...listingReports(report, basename(input), itemsOfModality(modality)) },
         { anew },
       );
     // Before a worker is started, which takes longer than to find that there is nothing to embed.
@@ -154,7 +155,7 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
       if (!(await items.confirm())) throw new StaleItemsError();
       await partial.release();
       const { rows, dim } = made.facts;
-      report({ event: "output", stage: "encode", output: `${out} is there already, made from the same inputs: ${JSON.stringify(rows)} ${own.modality}s, ${JSON.stringify(dim)} dimensions`, fromStore: true, seconds: 0 });
+      report({ event: "output", stage: "encode", output: `${out} is there already, made from the same inputs: ${pluralOfModality(Number(rows), own.modality)}, ${JSON.stringify(dim)} dimensions`, fromStore: true, seconds: 0 });
       return;
     }
   } catch (error) {
@@ -164,7 +165,7 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
   const pending = await PendingFolder.in(work.path);
   try {
     const began = performance.now();
-    const { files, facts } = await encodeItems(job, partial, pending, new ProgressMeter(report, "encode", name, `${own.modality}s`));
+    const { files, facts } = await encodeItems(job, partial, pending, new ProgressMeter(report, "encode", name, itemsOfModality(own.modality)));
     signal.throwIfAborted();
     if (format === "store") {
       await pending.describe("encode", inputs, files, facts);
@@ -180,7 +181,7 @@ async function encodeInto(out: string, work: WorkFolder, { worker, items, rules,
     await partial.remove();
     const { rows, dim, skipped } = facts;
     const left = typeof skipped === "number" && skipped > 0 ? `, ${skipped} left out (${join(out, "skipped.jsonl")})` : "";
-    report({ event: "output", stage: "encode", output: `${JSON.stringify(rows)} ${own.modality}s, ${JSON.stringify(dim)} dimensions${left}`, fromStore: false, seconds: (performance.now() - began) / 1000 });
+    report({ event: "output", stage: "encode", output: `${pluralOfModality(Number(rows), own.modality)}, ${JSON.stringify(dim)} dimensions${left}`, fromStore: false, seconds: (performance.now() - began) / 1000 });
   } catch (error) {
     await pending.discard();
     await partial.release();

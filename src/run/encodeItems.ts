@@ -3,6 +3,7 @@ import type { Worker } from "../bridge/worker.js";
 import type { CompiledUnreadable, Modality } from "../config/compiled.js";
 import type { ItemList } from "../data/itemList.js";
 import { CmcrError, dataError } from "../errors.js";
+import { itemsOfModality } from "../plural.js";
 import type { Json } from "../store/checksums.js";
 import type { PartialOutput, SkippedItem } from "../store/partial.js";
 import type { PendingFolder } from "../store/pendingFolder.js";
@@ -131,7 +132,7 @@ function tooMany(skipped: readonly SkippedItem[], job: Told): CmcrError {
 }
 
 function contextOf({ policy, output, items, modality, list, field, spec }: Told) {
-  return { policy, output, count: items.count, unit: `${modality}s`, list, field, encoder: spec };
+  return { policy, output, count: items.count, unit: itemsOfModality(modality), list, field, encoder: spec };
 }
 
 /** Collects the items that have no row, each once, and ends the work when they are certainly too many. */

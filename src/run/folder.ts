@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 import type { CompiledExperiment } from "../config/compiled.js";
@@ -17,6 +17,9 @@ export interface RunState {
 }
 
 const STATUSES: readonly RunState["status"][] = ["running", "complete", "failed", "interrupted"];
+
+/** What only a sweep's folder has. */
+export const SWEEP_FILE = "sweep.resolved.json";
 
 /** Files of a run's folder. */
 export const RUN_FILES = {
@@ -135,6 +138,12 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** A folder of a sweep's runs that can be given as an example. */
+async function firstRun(runs: string): Promise<string> {
+  const names = await readdir(runs).catch(() => []);
+  return names.filter((name) => !name.startsWith(".")).sort()[0] ?? "NAME";
+}
+
 /** State and compiled experiment of a run's folder. Exit 2 when the folder is no run, 3 when it is damaged. */
 export async function readRun(path: string): Promise<{ state: RunState; experiment: CompiledExperiment }> {
   const read = async (name: keyof typeof RUN_FILES): Promise<unknown> => {
@@ -155,6 +164,10 @@ export async function readRun(path: string): Promise<{ state: RunState; experime
       throw dataError(`${file} is damaged: it is not JSON.`, { reason: "CORRUPT", path: file, cause });
     }
   };
+  if (await exists(join(path, SWEEP_FILE))) {
+    const runs = join(path, "runs");
+    throw usageError(`${path} is a sweep, not a run. Give one of its runs, such as ${join(runs, await firstRun(runs))}; the sweep goes on with: cmcr sweep --resume ${path}`, { reason: "NOT_A_RUN", path });
+  }
   const state = await read("state");
   if (!isState(state)) throw dataError(`${join(path, RUN_FILES.state)} is damaged: it does not say how the run stands.`, { reason: "CORRUPT", path });
   const experiment = await read("resolved");

@@ -3,6 +3,7 @@ import type { CompiledCollection } from "../config/compiled.js";
 import type { ItemList } from "../data/itemList.js";
 import { listItems, type ListingContext } from "../data/listItems.js";
 import type { ManifestHeader } from "../data/manifestFile.js";
+import { itemsOfModality } from "../plural.js";
 import { ProgressMeter, type Reporter } from "./events.js";
 
 /** What listing needs: where manifests are, and who hears of it. */
@@ -55,7 +56,7 @@ export class ItemLists {
         manifests,
         describeGenerated: (generated, count) => worker.encoders.describeGenerated(generated, count),
         signal,
-        ...listingReports(report, name, `${modality}s`),
+        ...listingReports(report, name, itemsOfModality(modality)),
       },
       { anew },
     );

@@ -117,7 +117,7 @@ describe("an item that one space cannot read", () => {
     expect(JSON.parse(readFileSync(join(folder, "skipped.jsonl"), "utf8"))).toEqual(skipped);
     expect(events.find(({ event }) => event === "skipped")).toMatchObject({ collection: "photos", space: "sight", count: 1, items: COUNT, file: join(folder, "skipped.jsonl") });
     for (const task of metricsOf(folder).tasks as readonly (ReturnType<typeof metricsOf>["tasks"][number] & { notes: string[]; unreadable: unknown })[]) {
-      expect(task.notes).toContain(`1 of the ${COUNT} items of photos cannot be read and are in no number.`);
+      expect(task.notes).toContain(`1 of the ${COUNT} items of photos cannot be read and is in no number.`);
       expect(task.unreadable).toEqual({ queries: 1, gallery: task.name === "rows" ? 1 : 0 });
     }
   });

@@ -3,6 +3,7 @@ import type { CompiledCollection, CompiledEncoder, CompiledRegions, Modality } f
 import type { KeptItems } from "../../data/keptItems.js";
 import { layOut, type RegionLayout } from "../../data/regions.js";
 import { dataError, usageError } from "../../errors.js";
+import { itemsOfModality } from "../../plural.js";
 import { PartialOutput } from "../../store/partial.js";
 import { entryKey } from "../../store/pendingFolder.js";
 import type { StoreEntry } from "../../store/store.js";
@@ -90,7 +91,7 @@ async function entryOf(context: RunContext, job: EncodeJob, inputs: ReturnType<t
     const opened = await PartialOutput.open(context.store.partials, entryKey("encode", inputs), inputs, {
       signal: context.signal,
       onWait: (pid) => {
-        reportWait(context, { stage: "encode", output: job.output, unit: `${job.modality}s` }, pid);
+        reportWait(context, { stage: "encode", output: job.output, unit: itemsOfModality(job.modality) }, pid);
       },
     });
     partial = opened;
@@ -100,7 +101,7 @@ async function entryOf(context: RunContext, job: EncodeJob, inputs: ReturnType<t
   return produce(context, {
     stage: "encode",
     output: job.output,
-    unit: `${job.modality}s`,
+    unit: itemsOfModality(job.modality),
     inputs,
     claim,
     confirm: async () => {

@@ -23,7 +23,7 @@ export function withLeftOut({ table }: Pick<MethodContext, "table">, metrics: Ta
   if (unreadable.queries + unreadable.gallery === 0) return metrics;
   const notes = [...new Map([queries, gallery].map((view) => [view.data, view])).values()].flatMap((view) => {
     const { kept } = table.get(view);
-    return unread(kept) === 0 ? [] : [`${unread(kept)} of the ${kept.count} items of ${view.data} cannot be read and are in no number.`];
+    return unread(kept) === 0 ? [] : [`${unread(kept)} of the ${kept.count} items of ${view.data} cannot be read and ${unread(kept) === 1 ? "is" : "are"} in no number.`];
   });
   return { ...metrics, unreadable, notes: [...metrics.notes, ...notes] };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InterruptedError, WorkerLostError } from "../../bridge/errors.js";
 import type { SweepVariant } from "../../config/sweepCompile.js";
 import { CmcrError } from "../../errors.js";
+import { plural } from "../../plural.js";
 import { Store } from "../../store/store.js";
 import { experimentRoots } from "../workers.js";
 import type { SweepReporter, VariantStatus } from "./events.js";
@@ -216,7 +217,7 @@ class Sweeping {
     if (!(error instanceof CmcrError)) throw error;
     const others = this.#failures.length > 1 ? ` (${this.#failures.length} variants have failed)` : "";
     throw new CmcrError(
-      `the variant ${JSON.stringify(variant.name)} failed: ${reasonOf(error)}\n${complete} of ${table.variants.length} variants are finished${others}; the table so far is in ${folder.path}. Go on with: ${resume}`,
+      `the variant ${JSON.stringify(variant.name)} failed: ${reasonOf(error)}\n${complete} of ${plural(table.variants.length, "variant")} ${complete === 1 ? "is" : "are"} finished${others}; the table so far is in ${folder.path}. Go on with: ${resume}`,
       { code: error.code, reason: error.reason, path: folder.path, details: error.details, cause: error },
     );
   }

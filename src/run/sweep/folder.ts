@@ -6,7 +6,7 @@ import { dataError, systemCode, usageError } from "../../errors.js";
 import { Claim } from "../../store/claim.js";
 import { writeFileWhole } from "../../store/files.js";
 import { Store } from "../../store/store.js";
-import { makeFolder } from "../folder.js";
+import { makeFolder, SWEEP_FILE } from "../folder.js";
 import type { VariantStatus } from "./events.js";
 import type { SweepTable } from "./table.js";
 import { tableCsv, tableMarkdown } from "./tableFiles.js";
@@ -14,7 +14,7 @@ import { tableCsv, tableMarkdown } from "./tableFiles.js";
 /** Files of a sweep's folder. */
 export const SWEEP_FILES = {
   sweep: "sweep.yaml",
-  resolved: "sweep.resolved.json",
+  resolved: SWEEP_FILE,
   state: "state.json",
   json: "table.json",
   csv: "table.csv",

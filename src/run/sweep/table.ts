@@ -7,6 +7,7 @@ import type { BootstrapFile } from "../../evaluate/bootstrapFile.js";
 import { higherIsBetter } from "../../evaluate/metricNames.js";
 import type { MetricsFile, TaskMetrics } from "../../evaluate/metricsFile.js";
 import { type RunDifference, runDifference } from "../../evaluate/runDifference.js";
+import { plural } from "../../plural.js";
 import { canonicalJson, type Json } from "../../store/checksums.js";
 import type { VariantStatus } from "./events.js";
 
@@ -93,7 +94,7 @@ export function sweepTable({ sweep, reference: name, metrics, variants }: TableI
     variants: rows,
     baselines: bestBaselines(reference?.result?.metrics, metrics),
     notes: [
-      ...(unfinished === 0 ? [] : [`${unfinished} of ${variants.length} variants are not finished.`]),
+      ...(unfinished === 0 ? [] : [`${unfinished} of ${plural(variants.length, "variant")} ${unfinished === 1 ? "is" : "are"} not finished.`]),
       ...rows.flatMap((row) => (row.status === "failed" ? [`${row.name} failed: ${row.error ?? "no reason is known"}`] : [])),
       ...(reference?.result === null ? [`${name}, the reference, is not finished: there are no differences yet.`] : []),
       ...new Set(notes),

@@ -42,7 +42,7 @@ describe("classes", () => {
   it("say which are missing, recognised least, and mixed up most", () => {
     const classes = classMetrics([{ name: "cmcr", seeds }], truth, named);
     expect(classNotes(classes, confusionCells(seeds, truth, 4), "cmcr")).toEqual([
-      "1 of 4 classes have no item and are in no mean of recalls: lamp.",
+      "1 of 4 classes has no item and is in no mean of recalls: lamp.",
       "Recognised least by cmcr: vase (recall 0.250), cup (recall 0.500), bowl (recall 0.750).",
       "Mixed up most by cmcr: vase taken for cup (3 times), cup taken for bowl (2 times), bowl taken for lamp (once).",
     ]);
@@ -51,7 +51,7 @@ describe("classes", () => {
   it("leave the mean of recalls to those that have an item", () => {
     const { metrics } = compareClassification({ name: "shapes", truth, classes: named, methods: [{ kind: "scored", name: "cmcr", seeds }], ks: [1], bootstrap: { resamples: 20, seed: 0 } });
     expect(metrics.results.cmcr?.meanPerClassRecall?.value).toBeCloseTo(0.5, 12);
-    expect(metrics.notes).toContain("1 of 4 classes have no item and are in no mean of recalls: lamp.");
+    expect(metrics.notes).toContain("1 of 4 classes has no item and is in no mean of recalls: lamp.");
   });
 });
 

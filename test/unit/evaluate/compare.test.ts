@@ -87,7 +87,7 @@ describe("methods side by side", () => {
     const task = retrieval([method("cmcr", relevance, 0.5, 1), chance], relevance);
     expect(task).toMatchObject({ queries: 4, gallery: 3, leftOut: { queries: 2, gallery: 1 } });
     expect(task.notes).toContain("2 of 4 queries have no relevant item and count in no metric.");
-    expect(task.notes).toContain("1 of 3 gallery items have no relevant item and count in no metric.");
+    expect(task.notes).toContain("1 of 3 gallery items has no relevant item and counts in no metric.");
     expect(task.notes).toContain("Only 2 queries count: the intervals are wide, and rough.");
   });
 

@@ -158,3 +158,16 @@ describe("reading a run", () => {
     expect((await readCompleteRun(begun.path)).state.run).toBe(basename(begun.path));
   });
 });
+
+describe("the folder of a sweep", () => {
+  it("is no run: one of its runs is named", async () => {
+    const sweep = temporaryFolder();
+    await writeFile(join(sweep, "sweep.resolved.json"), "{}");
+    await writeFile(join(sweep, "state.json"), "{}");
+    expect((await failureOf(readCompleteRun(sweep))).message).toContain(`${sweep} is a sweep, not a run. Give one of its runs, such as ${join(sweep, "runs", "NAME")}; `);
+    await mkdir(join(sweep, "runs", "full"), { recursive: true });
+    const error = await failureOf(readRun(sweep));
+    expect([error.code, error.reason]).toEqual([2, "NOT_A_RUN"]);
+    expect(error.message).toContain(`such as ${join(sweep, "runs", "full")}; the sweep goes on with: cmcr sweep --resume ${sweep}`);
+  });
+});

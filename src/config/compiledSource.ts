@@ -198,4 +198,6 @@ export interface SourceInput {
   readonly path: string;
   readonly field: string;
   readonly expected: "file" | "folder" | "file or folder";
+  /** Where it is a short list of texts that is read whole: what of it, and what the texts are. */
+  readonly texts?: { readonly key: string | null; readonly are: "label" | "template" };
 }

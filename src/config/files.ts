@@ -5,6 +5,7 @@ import { readBoxes } from "../data/boxes.js";
 import { readClipRetrieval } from "../data/clipRetrieval/read.js";
 import { readNpyHeader } from "../data/npy.js";
 import { findNonFinite, readNpyBlocks } from "../data/npyContents.js";
+import { promptTexts } from "../data/sources/prompts.js";
 import { CmcrError, EXIT } from "../errors.js";
 import type { CompiledExperiment } from "./compiled.js";
 import { checkFit, type ArrayHeader, type DataFacts, type FileFault, type OpenedFile } from "./fit.js";
@@ -140,6 +141,7 @@ async function inspect(file: NamedFile): Promise<OpenedFile | FileFault> {
       if (fault !== null) return fault;
     }
     if (file.use.kind === "boxes" || file.use.kind === "regions") return { ...file, header: await boxesHeader(file.path) };
+    if (file.use.kind === "source" && file.use.texts !== undefined) await promptTexts({ kind: "file", path: file.path, key: file.use.texts.key }, file.use.texts.are);
     return { ...file, header };
   } catch (error) {
     if (error instanceof CmcrError) return fault(error.reason, error.message);

@@ -11,7 +11,7 @@ export type FileUse =
   | { readonly kind: "boxes" | "regions"; readonly collection: string }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "projectors" }
-  | { readonly kind: "source"; readonly expected: SourceInput["expected"] };
+  | { readonly kind: "source"; readonly expected: SourceInput["expected"]; readonly texts?: SourceInput["texts"] };
 
 /** A file or folder that an experiment names. */
 export interface NamedFile {
@@ -33,7 +33,7 @@ export function namedFiles(experiment: CompiledExperiment): NamedFile[] {
   for (const [name, { embeddings, labels, boxes, source, modality }] of Object.entries(experiment.data)) {
     const field = ["data", name];
     for (const input of source === null ? [] : sourceInputs(source)) {
-      files.push({ path: input.path, field: [...field, "source", ...steps(input.field)], use: { kind: "source", expected: input.expected } });
+      files.push({ path: input.path, field: [...field, "source", ...steps(input.field)], use: { kind: "source", expected: input.expected, texts: input.texts } });
     }
     for (const [space, path] of Object.entries(embeddings)) {
       files.push({ path, field: [...field, "embeddings", space], use: { kind: "embeddings", collection: name, space, modality } });

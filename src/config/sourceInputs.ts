@@ -48,7 +48,7 @@ export function sourceInputs(source: CompiledSource): readonly SourceInput[] {
         ...optional(source.root, "root", "folder"),
       ];
     case "prompts":
-      return [...textInputs(source.labels, "labels"), ...textInputs(source.templates, "templates")];
+      return [...textInputs(source.labels, "label"), ...textInputs(source.templates, "template")];
     case "modelnet40":
       return [{ path: source.root, field: "root", expected: "folder" }, ...optional(source.clouds, "clouds", "folder")];
   }
@@ -88,8 +88,10 @@ function optional(path: string | null, field: string, expected: SourceInput["exp
   return path === null ? [] : [{ path, field, expected }];
 }
 
-function textInputs(texts: CompiledTexts, field: string): readonly SourceInput[] {
-  return texts.kind === "inline" ? [] : [{ path: texts.path, field: texts.key === null ? field : `${field}.path`, expected: "file" }];
+function textInputs(texts: CompiledTexts, are: "label" | "template"): readonly SourceInput[] {
+  if (texts.kind === "inline") return [];
+  const { path, key } = texts;
+  return [{ path, field: key === null ? `${are}s` : `${are}s.path`, expected: "file", texts: { key, are } }];
 }
 
 function tarInputs({ path, pattern }: Extract<CompiledSource, { readonly type: "webdataset" }>["paths"][number]): readonly SourceInput[] {

@@ -21,11 +21,8 @@ export const readPrompts: SourceReader<"prompts"> = ({ labels, templates }, { si
     attributes: ["class"],
     fingerprint: async () => (await Promise.all([stampOf(labels), stampOf(templates)])).join(" "),
     async *scan(onOddity) {
-      const names = (await textsOf(labels, "label", signal)).map(className);
-      const forms = await textsOf(templates, "template", signal);
-      for (const form of forms) {
-        if (form.search(LABEL_SLOT) < 0) throw dataError(`${placeOf(templates)}: the template ${JSON.stringify(form)} has no {} where the label goes.`, { reason: "BAD_TEMPLATE", path: placeOf(templates) });
-      }
+      const names = (await promptTexts(labels, "label", signal)).map(className);
+      const forms = await promptTexts(templates, "template", signal);
       const ids = new UniqueIds();
       for (const name of names) {
         const { id, repeated } = ids.of(name);
@@ -49,11 +46,14 @@ function placeOf(texts: CompiledTexts): string {
   return texts.kind === "inline" ? "the experiment file" : texts.path;
 }
 
-async function textsOf(texts: CompiledTexts, what: string, signal: AbortSignal | undefined): Promise<readonly string[]> {
+/** The labels or templates of prompts. Rejects with exit 3 when there are none, one is empty, or a template has no place for its label. */
+export async function promptTexts(texts: CompiledTexts, what: "label" | "template", signal?: AbortSignal): Promise<readonly string[]> {
   const found = texts.kind === "inline" ? texts.texts : endingOf(texts.path) === ".json" ? await ofJson(texts.path, texts.key, signal) : await ofLines(texts.path, signal);
   const empty = found.findIndex((text) => text.trim() === "");
   if (empty >= 0) throw dataError(`${placeOf(texts)}: the ${what} ${empty + 1} is empty. Remove it.`, { reason: "EMPTY_ITEM", path: placeOf(texts) });
   if (found.length === 0) throw dataError(`${placeOf(texts)} has no ${what}s.`, { reason: "NO_ITEMS", path: placeOf(texts) });
+  const without = what === "template" ? found.find((form) => form.search(LABEL_SLOT) < 0) : undefined;
+  if (without !== undefined) throw dataError(`${placeOf(texts)}: the template ${JSON.stringify(without)} has no {} where the label goes.`, { reason: "BAD_TEMPLATE", path: placeOf(texts) });
   return found;
 }
 

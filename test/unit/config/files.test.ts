@@ -215,6 +215,21 @@ describe("data that an experiment names", () => {
     expect((await load(text)).files).toContain(file("relevant.json"));
   });
 
+  it.each([
+    ["labels: { path: words.json, key: colours }, templates: ['a photo of {}']", 'expected a list of texts under "colours", found something else; its map has shapes, forms', "labels.path"],
+    ["labels: words.json, templates: ['a photo of {}']", "Name one: { path, key }", "labels"],
+    ["labels: [square], templates: { path: words.json, key: shapes }", 'the template "square" has no {} where the label goes', "templates.path"],
+    ["labels: [square], templates: empty.txt", "empty.txt has no templates", "templates"],
+  ])("are lists of texts where prompts are made of them: %s", async (texts, said, field) => {
+    await writeFile(file("words.json"), JSON.stringify({ shapes: ["square", "circle"], forms: ["a {}"] }));
+    await writeFile(file("empty.txt"), "");
+    const source = (of: string) => change(TEXT, "  images:      {", `  prompts: { modality: text, source: { type: prompts, ${of} } }\n  images:      {`);
+    const error = await failure(source(texts));
+    expect(error).toMatchObject({ code: 3, path: `data.prompts.source.${field}` });
+    expect(error.message).toContain(said);
+    expect((await load(source("labels: { path: words.json, key: shapes }, templates: { path: words.json, key: forms }"))).files).toContain(file("words.json"));
+  });
+
   it("must fill a batch: here the setting is wrong, not the data", async () => {
     const error = await failure(change(TEXT, "batchSize: 4", "batchSize: 7"));
     expect(error).toMatchObject({ code: 2, reason: "IMPOSSIBLE_VALUE", path: "connect.batchSize" });

@@ -5,7 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { Worker } from "../bridge/worker.js";
 import { type CompiledExperiment, hasEncoder } from "../config/compiled.js";
 import { importPresets } from "../config/importPresets.js";
-import { suggestion } from "../config/nearest.js";
+import { nearestHint } from "../config/nearest.js";
 import { usageError } from "../errors.js";
 import { writeFileWhole } from "../store/files.js";
 import { PendingFolder } from "../store/pendingFolder.js";
@@ -154,7 +154,7 @@ function unknownFormat(format: string): Error {
   const known = Object.keys(FORMATS);
   const why = NOT_YET.includes(format)
     ? `${format} cannot be written yet. Formats that can: ${known.join(", ")}.`
-    : `expected one of ${[...known, ...NOT_YET].join(", ")}; found "${format}". ${suggestion(format, known)}`;
+    : `expected one of ${[...known, ...NOT_YET].join(", ")}; found "${format}". ${nearestHint(format, known).hint ?? ""}`.trimEnd();
   return usageError(`--format: ${why}`, { reason: NOT_YET.includes(format) ? "NOT_AVAILABLE" : "UNKNOWN_NAME", path: "--format" });
 }
 

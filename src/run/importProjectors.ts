@@ -5,7 +5,7 @@ import type { ImportedProjectors } from "../bridge/types.js";
 import type { Worker } from "../bridge/worker.js";
 import { checkFiles } from "../config/files.js";
 import { importPresets } from "../config/importPresets.js";
-import { suggestion } from "../config/nearest.js";
+import { nearestHint } from "../config/nearest.js";
 import { usageError } from "../errors.js";
 import { metricsFile } from "../evaluate/metricsFile.js";
 import { fileSha256 } from "../store/checksums.js";
@@ -39,7 +39,7 @@ export async function importRun(request: ImportRequest, signal: AbortSignal): Pr
   const began = new Date();
   const { preset } = request;
   if (!importPresets.names.includes(preset)) {
-    throw usageError(`--preset: expected one of ${importPresets.names.join(", ")}; found "${preset}". ${suggestion(preset, importPresets.names)}`, {
+    throw usageError(`--preset: expected one of ${importPresets.names.join(", ")}; found "${preset}". ${nearestHint(preset, importPresets.names).hint ?? ""}`.trimEnd(), {
       reason: "UNKNOWN_NAME",
       path: "--preset",
     });

@@ -4,7 +4,7 @@ import type { CheckContext } from "../checks/context.js";
 import type { Modality } from "../compiled.js";
 import { countField, nameField, seedField } from "../fields.js";
 import type { FieldPath } from "../mistake.js";
-import { suggestion } from "../nearest.js";
+import { nearestHint } from "../nearest.js";
 import { defineSource } from "./definition.js";
 
 interface Generator {
@@ -73,7 +73,7 @@ export const builtin = defineSource({
         reason: "UNKNOWN_NAME",
         expected: `a split of ${generator} (${names.join(", ")})`,
         found: JSON.stringify(split),
-        hint: suggestion(split, names),
+        ...nearestHint(split, names),
       });
     } else if (size === null && count === undefined) {
       context.report({ path: [...path, "count"], reason: "MISSING_FIELD", expected: `a count, as the split ${split} has no end`, found: "nothing" });

@@ -7,7 +7,7 @@ import type { CompiledTask, CompiledView } from "../compiled.js";
 import { countField, nameField, seedField } from "../fields.js";
 import type { ConnectedSpaces } from "../methods/definition.js";
 import type { FieldPath } from "../mistake.js";
-import { suggestion } from "../nearest.js";
+import { nearestHint } from "../nearest.js";
 import type { ResolvePath } from "../providers/definition.js";
 import { salvageFields } from "../salvage.js";
 import { ascending } from "../schedule.js";
@@ -106,7 +106,7 @@ export function checkTaskView(view: UserView | undefined, field: string, { path,
     reason: "IMPOSSIBLE_VALUE",
     expected: `a space that connect.sides connects (${spaces.join(", ")})`,
     found: JSON.stringify(view.space),
-    hint: suggestion(view.space, spaces),
+    ...nearestHint(view.space, spaces),
   });
 }
 

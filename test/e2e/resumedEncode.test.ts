@@ -133,7 +133,7 @@ describe("an encoding that is broken off", () => {
     }
     expect((await first).exitCode).toBe(0);
     const { exitCode, stdout = "", stderr = "" } = (await second) ?? {};
-    expect([exitCode, stdout]).toEqual([0, place.file("twice")]);
+    expect([exitCode, stdout], stderr).toEqual([0, place.file("twice")]);
     expect(stderr).toContain("twice is there already, made from the same inputs");
     expect(sha256(place.file("twice", "embeddings.npy"))).toBe(sha256(place.file("whole", "embeddings.npy")));
   });

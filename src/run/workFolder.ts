@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { dataError, systemCode } from "../errors.js";
@@ -45,7 +45,12 @@ export class WorkFolder {
   }
 
   async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    // With one rename, as another process that makes the same may be about to begin in it.
+    const aside = `${this.path}-gone-${process.pid}`;
+    await rename(this.path, aside).catch((error: unknown) => {
+      if (systemCode(error) !== "ENOENT") throw error;
+    });
+    await rm(aside, { recursive: true, force: true });
     await rm(this.list, { force: true });
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
+import { systemCode } from "../errors.js";
 import { canonicalJson, type Json, textSha256 } from "./checksums.js";
 import { Claim, type ClaimOptions } from "./claim.js";
 import { syncFile, syncFolder, writeFileWhole } from "./files.js";
@@ -56,23 +57,29 @@ export class PartialOutput {
   /** Opens the partial output of a key, waiting while another process works on it. `description` tells people what it is. */
   static async open(root: string, key: string, description: Json, options: ClaimOptions): Promise<PartialOutput> {
     const folder = join(root, key);
+    for (;;) {
+      try {
+        return await PartialOutput.#claimed(root, folder, { key, inputs: description }, options);
+      } catch (error) {
+        // Whoever was before us took away all that lay around it at this very moment.
+        if (systemCode(error) !== "ENOENT") throw error;
+      }
+    }
+  }
+
+  static async #claimed(root: string, folder: string, output: { readonly key: string; readonly inputs: Json }, options: ClaimOptions): Promise<PartialOutput> {
     await mkdir(root, { recursive: true });
     for (const name of await readdir(root)) if (name.includes(GONE)) await rm(join(root, name), { recursive: true, force: true });
     const claim = await Claim.on(folder, options);
     const partial = new PartialOutput(folder, claim);
     try {
       await partial.#read();
-      await writeFileWhole(join(folder, DESCRIPTION), `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, key, inputs: description }, null, 2)}\n`);
+      await writeFileWhole(join(folder, DESCRIPTION), `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...output }, null, 2)}\n`);
     } catch (error) {
       await claim.release();
       throw error;
     }
     return partial;
-  }
-
-  /** Whether another process was at it until now, which may have finished it. */
-  get waited(): boolean {
-    return this.claim.waited;
   }
 
   /** The finished shards in the items' order. */
@@ -130,7 +137,10 @@ export class PartialOutput {
   async remove(): Promise<void> {
     // With one rename, so that nobody who comes now finds a part of it.
     const aside = `${this.folder}${GONE}${randomBytes(4).toString("hex")}`;
-    await rename(this.folder, aside);
+    await rename(this.folder, aside).catch((error: unknown) => {
+      // Another that found the output whole has taken everything around it away.
+      if (systemCode(error) !== "ENOENT") throw error;
+    });
     await this.claim.release();
     await rm(aside, { recursive: true, force: true });
   }

@@ -124,7 +124,7 @@ describe("metrics", () => {
   it.each([
     ["no scores", ["retrieval"], 2, "--scores: retrieval needs --scores"],
     ["another task's option", ["retrieval", "--scores", "scores.npy", "--labels", "labels.npy"], 2, "--labels: retrieval has no --labels"],
-    ["an unknown task", ["retreival", "--scores", "scores.npy"], 2, '"retrieval", "classification", "localization", "counterfactual"'],
+    ["an unknown task", ["retreival", "--scores", "scores.npy"], 2, 'unknown task "retreival", expected one of retrieval, classification, localization, counterfactual. Did you mean retrieval?'],
     ["cut-offs that fall", ["retrieval", "--scores", "scores.npy", "--ks", "5,1"], 2, '--ks: expected ascending numbers; found "5,1"'],
     ["a cut-off of nothing", ["retrieval", "--scores", "scores.npy", "--ks", "0"], 2, "--ks: expected a whole number from 1 on"],
     ["a seed below 0", ["retrieval", "--scores", "scores.npy", "--seed", "-1"], 2, "--seed: expected a whole number"],

@@ -44,7 +44,7 @@ describe("data inspect", () => {
     ["what is not there", ["data", "inspect", "nowhere"], 3, "nowhere is not there"],
     ["an unknown action", ["data", "inspct", "x"], 2, "inspect"],
     ["no action", ["data"], 2, "Name an action"],
-    ["no source", ["data", "inspect"], 2, "at least 1"],
+    ["no source", ["data", "inspect"], 2, "SOURCE is missing"],
   ] as const)("refuses %s", async (_, args, code, said) => {
     expectRefusal(await cmcr(args, { env }), code, said);
   });

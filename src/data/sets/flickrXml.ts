@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
 
 import { systemCode } from "../../errors.js";
-import { parseXml } from "../sources/xmlElements.js";
+import { FLICKR_FRAME, flickrBboxes } from "../sources/flickrBoxes.js";
 import type { Place, SetCopy } from "./copy.js";
 
-/** The frame that the boxes are drawn on has so many pixels each way. */
-const FRAME = 256;
 const MOST_ANNOTATORS = 3;
 const FIX = "Correct the file, or load it again";
 
@@ -24,7 +22,7 @@ export async function checkFlickrXml(copy: SetCopy, id: string, named: Place): P
     if (await copy.has("Annotations")) copy.fault("MISSING", at, `is not there; ${named.file}:${named.at} names it`, "Load it from the Sound Localization Dataset");
     return;
   }
-  const boxes = boxesOf(text);
+  const boxes = flickrBboxes(text);
   if (typeof boxes === "string") {
     copy.fault(text.trim() === "" ? "EMPTY" : "BAD_XML", at, text.trim() === "" ? "is empty" : boxes, FIX);
     return;
@@ -37,17 +35,7 @@ export async function checkFlickrXml(copy: SetCopy, id: string, named: Place): P
     const values = children.slice(1).map((value) => (/^-?\d+$/.test(value) ? Number(value) : NaN));
     const [x1 = NaN, y1 = NaN, x2 = NaN, y2 = NaN] = values;
     if (values.length !== 4 || values.some(Number.isNaN)) copy.fault("BAD_BOX", which, `expected xmin, ymin, xmax and ymax in whole pixels after a first child; found ${children.join(", ")}`, FIX);
-    else if (Math.min(...values) < 0 || Math.max(...values) > FRAME) copy.fault("BAD_BOX", which, `${values.join(", ")} reaches beyond the frame of ${FRAME} x ${FRAME} pixels`, FIX);
+    else if (Math.min(...values) < 0 || Math.max(...values) > FLICKR_FRAME) copy.fault("BAD_BOX", which, `${values.join(", ")} reaches beyond the frame of ${FLICKR_FRAME} x ${FLICKR_FRAME} pixels`, FIX);
     else if (x2 <= x1 || y2 <= y1) copy.fault("BAD_BOX", which, `${values.join(", ")} has no area`, FIX);
-  }
-}
-
-/** The texts of the elements of each bbox; or what is wrong with the document. */
-function boxesOf(document: string): readonly (readonly string[])[] | string {
-  try {
-    const boxes = parseXml(document).children.flatMap(({ children }) => children.filter(({ name }) => name === "bbox"));
-    return boxes.map(({ children }) => children.map(({ text }) => text.trim()));
-  } catch (error) {
-    return error instanceof Error ? error.message : "it is no XML";
   }
 }

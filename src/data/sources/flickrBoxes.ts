@@ -7,7 +7,7 @@ import { badAnnotation, cornersOf } from "./boxAnnotations.js";
 import { parseXml } from "./xmlElements.js";
 
 /** The frame of Flickr-SoundNet's annotations has so many pixels a side, whatever the image has. */
-const FRAME = 256;
+export const FLICKR_FRAME = 256;
 
 /**
  * The boxes of a file of Flickr-SoundNet's annotations, those of all annotators: of each `bbox` in a child of the root, the
@@ -18,12 +18,17 @@ export async function readFlickrBoxes(path: string): Promise<readonly RegionBox[
   const document = await readFile(path, "utf8").catch((cause: unknown) => {
     throw systemCode(cause) === "" ? cause : unreadableFile(path, cause);
   });
-  let root;
+  const boxes = flickrBboxes(document);
+  if (typeof boxes === "string") throw badAnnotation(path, boxes);
+  return boxes.map((children) => cornersOf(children.slice(1).map((text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text)), "corners", path, FLICKR_FRAME));
+}
+
+/** The texts of the elements of each `bbox` in a child of the root, that of the first among them; or what is wrong with the document. */
+export function flickrBboxes(document: string): readonly (readonly string[])[] | string {
   try {
-    root = parseXml(document);
+    const boxes = parseXml(document).children.flatMap(({ children }) => children.filter(({ name }) => name === "bbox"));
+    return boxes.map(({ children }) => children.map(({ text }) => text.trim()));
   } catch (error) {
-    throw badAnnotation(path, error instanceof Error ? error.message : "it is no XML");
+    return error instanceof Error ? error.message : "it is no XML";
   }
-  const boxes = root.children.flatMap(({ children }) => children.filter(({ name }) => name === "bbox"));
-  return boxes.map(({ children }) => cornersOf(children.slice(1).map(({ text }) => (/^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text)), "corners", path, FRAME));
 }

@@ -14,7 +14,7 @@ from cmcr_worker.encoders.builtin.tower import Tower, wrong_item
 
 
 class ConvolutionalImage(Tower):
-    """Four convolutions, the last three halving the side; the place is kept until the last layer."""
+    """A convolution for each of the channels, halving the side; the place is kept until the last layer."""
 
     def __init__(self, *, channels: Sequence[int], dimension: int) -> None:
         super().__init__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -10,7 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from cmcr_worker.generators import combinations as combined
 from cmcr_worker.generators.scenes.attributes import HELD_OUT, held_out_combinations, seen_combinations
+
+_WORLD: Final = "scenes"
 
 SPLITS: Final[Mapping[str, int | None]] = MappingProxyType(
     {
@@ -35,7 +37,7 @@ HELD_OUT_SPLITS: Final = frozenset({"test", "foreign-test", "duets", "mismatched
 
 def item_generator(seed: int, split: str, stream: str, index: int) -> np.random.Generator:
     """A random generator for one item; `stream` keeps image, sound and wording independent."""
-    return np.random.Generator(np.random.Philox(key=item_number(seed, split, stream, index)))
+    return combined.item_generator(_WORLD, seed, split, stream, index)
 
 
 def pool_of(split: str) -> npt.NDArray[np.int64]:
@@ -53,13 +55,9 @@ def combinations_of(split: str, seed: int, indices: Sequence[int]) -> npt.NDArra
     pool = pool_of(split)
     if SPLITS[split] is not None:
         return pool[np.asarray(indices, dtype=np.int64)]
-    picks = [item_number(seed, split, "combination", index) for index in indices]
-    return pool[np.array([pick % len(pool) for pick in picks], dtype=np.int64)]
+    return combined.drawn_from(pool, _WORLD, split, seed, indices)
 
 
 def item_number(seed: int, split: str, stream: str, index: int) -> int:
     """A number below 2^128 that belongs to one item: evenly spread, and the same everywhere."""
-    digest = hashlib.blake2b(
-        f"{seed}/{split}/{stream}/{index}".encode(), digest_size=16, person=b"scenes"
-    ).digest()
-    return int.from_bytes(digest, "little")
+    return combined.item_number(_WORLD, seed, split, stream, index)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-import numpy as np
-
 from cmcr_worker.decoding.media import Media
 from cmcr_worker.decoding.regions import Box
-from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.errors import unknown_name
+from cmcr_worker.generators.combinations import columns_of
 from cmcr_worker.generators.protocol import AttributeColumn
 from cmcr_worker.generators.scenes.attributes import ATTRIBUTES, labels_of
 from cmcr_worker.generators.scenes.draws import SPLITS, combinations_of
@@ -24,6 +23,7 @@ from cmcr_worker.generators.scenes.wording import (
     render_captions,
     render_duet_captions,
 )
+from cmcr_worker.generators.splits import check_indices, check_split
 
 _Renderer: TypeAlias = Callable[[str, int, Sequence[int]], Sequence[Media]]
 
@@ -66,8 +66,7 @@ class ScenesGenerator:
 
     def check(self, split: str) -> None:
         """Raises WorkerError UNKNOWN_NAME where there is no such split."""
-        if split not in self.splits:
-            raise unknown_name("split of the generator scenes", split, self.splits)
+        check_split(self.name, self.splits, split)
 
     def render(self, modality: str, split: str, seed: int, indices: Sequence[int]) -> list[Media]:
         """The items of these indices in one modality, in that order.
@@ -85,11 +84,7 @@ class ScenesGenerator:
     def attributes(self, split: str, seed: int, indices: Sequence[int]) -> list[AttributeColumn]:
         """The labels of these items, one column for each attribute; of a duet what is heard."""
         self._check_indices(split, indices)
-        labels = labels_of(combinations_of(split, seed, indices)).astype(np.uint32)
-        return [
-            AttributeColumn(attribute.name, attribute.values, np.ascontiguousarray(column))
-            for attribute, column in zip(ATTRIBUTES, labels.T, strict=True)
-        ]
+        return columns_of(ATTRIBUTES, labels_of(combinations_of(split, seed, indices)))
 
     def captions(self, split: str, seed: int, indices: Sequence[int]) -> list[str]:
         """One phrase for each item that names all its attributes, and of a duet where each object is."""
@@ -99,23 +94,12 @@ class ScenesGenerator:
         return [plain_phrase(row) for row in labels_of(combinations_of(split, seed, indices)).tolist()]
 
     def boxes(self, split: str, seed: int, indices: Sequence[int]) -> list[list[Box]] | None:
-        """The bounding box of each duet's object that sounds, if one does; None for other splits."""
+        """The 32 x 32 pixels of each duet's object that sounds, if one does; None for other splits."""
         self._check_indices(split, indices)
         return boxes_of(split, seed, indices) if split in DUETS else None
 
     def _check_indices(self, split: str, indices: Sequence[int]) -> None:
-        self.check(split)
-        available = self.splits[split]
-        for index in indices:
-            if index < 0 or (available is not None and index >= available):
-                raise WorkerError(
-                    Reason.CONFIG_INVALID,
-                    f"the split {split!r} of the generator scenes has no item {index}",
-                    subject="generated.start",
-                    remedy=f"It has {available} items, counted from 0."
-                    if available is not None
-                    else "Items are counted from 0.",
-                )
+        check_indices(self.name, self.splits, split, indices)
 
 
 def _renderers(split: str) -> Mapping[str, _Renderer]:

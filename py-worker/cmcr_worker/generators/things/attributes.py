@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """A property of a thing and its possible values, in the order of their label."""
-
-    name: str
-    values: tuple[str, ...]
-
+from cmcr_worker.generators import combinations as combined
+from cmcr_worker.generators.combinations import Attribute
 
 SHAPE: Final = Attribute(
     "shape",
@@ -39,7 +31,7 @@ NUISANCES: Final = (
 )
 """What is seen in an image and may be said in a caption, but is in no cloud."""
 
-SIZES: Final = tuple(len(attribute.values) for attribute in ATTRIBUTES)
+SIZES: Final = combined.sizes_of(ATTRIBUTES)
 COMBINATIONS: Final = int(np.prod(SIZES))
 TESTED: Final = 500
 """Combinations that occur in no split but `test`."""
@@ -71,13 +63,8 @@ def seen_combinations() -> npt.NDArray[np.int64]:
 
 def labels_of(combinations: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The label of each attribute: (n,) combinations to (n, attributes) labels."""
-    return np.stack(np.unravel_index(combinations, SIZES), axis=-1).astype(np.int64)
+    return combined.labels_of(combinations, SIZES)
 
 
 def _in_fixed_order() -> npt.NDArray[np.int64]:
-    def rank(combination: int) -> bytes:
-        return hashlib.blake2b(combination.to_bytes(4, "little"), person=b"things/held-out").digest()
-
-    order = np.array(sorted(range(COMBINATIONS), key=rank), dtype=np.int64)
-    order.setflags(write=False)
-    return order
+    return combined.in_fixed_order(COMBINATIONS, b"things/held-out")

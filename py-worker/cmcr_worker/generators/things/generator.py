@@ -11,7 +11,9 @@ import numpy as np
 from cmcr_worker.decoding.media import Media
 from cmcr_worker.decoding.regions import Box
 from cmcr_worker.errors import Reason, WorkerError, unknown_name
+from cmcr_worker.generators.combinations import columns_of
 from cmcr_worker.generators.protocol import AttributeColumn
+from cmcr_worker.generators.splits import check_indices, check_split
 from cmcr_worker.generators.things.attributes import ATTRIBUTES, SHAPE, TESTED, VALIDATED, labels_of
 from cmcr_worker.generators.things.clouds import render_clouds
 from cmcr_worker.generators.things.draws import combinations_of
@@ -53,8 +55,7 @@ class ThingsGenerator:
 
     def check(self, split: str) -> None:
         """Raises WorkerError UNKNOWN_NAME where there is no such split."""
-        if split not in self.splits:
-            raise unknown_name("split of the generator things", split, self.splits)
+        check_split(self.name, self.splits, split)
 
     def render(self, modality: str, split: str, seed: int, indices: Sequence[int]) -> list[Media]:
         """The items of these indices in one modality, in that order.
@@ -82,11 +83,7 @@ class ThingsGenerator:
         if split == "prompts":
             shapes = np.asarray(indices, dtype=np.uint32) % np.uint32(len(SHAPE.values))
             return [AttributeColumn(SHAPE.name, SHAPE.values, shapes)]
-        labels = labels_of(combinations_of(split, seed, indices)).astype(np.uint32)
-        return [
-            AttributeColumn(attribute.name, attribute.values, np.ascontiguousarray(column))
-            for attribute, column in zip(ATTRIBUTES, labels.T, strict=True)
-        ]
+        return columns_of(ATTRIBUTES, labels_of(combinations_of(split, seed, indices)))
 
     def captions(self, split: str, seed: int, indices: Sequence[int]) -> list[str]:
         """One phrase for each item that names all its attributes; of prompts the prompt."""
@@ -101,15 +98,4 @@ class ThingsGenerator:
         return None
 
     def _check_indices(self, split: str, indices: Sequence[int]) -> None:
-        self.check(split)
-        available = self.splits[split]
-        for index in indices:
-            if index < 0 or (available is not None and index >= available):
-                raise WorkerError(
-                    Reason.CONFIG_INVALID,
-                    f"the split {split!r} of the generator things has no item {index}",
-                    subject="generated.start",
-                    remedy=f"It has {available} items, counted from 0."
-                    if available is not None
-                    else "Items are counted from 0.",
-                )
+        check_indices(self.name, self.splits, split, indices)
